@@ -2,3 +2,4 @@
 //!
 //! The modules in reading order; `docs/architecture.md` says which may name which, and a test keeps it.
 
+pub mod sale;

@@ -1,0 +1,217 @@
+//! A compact mirror of one sale's line: a bit for each place, so that every gateway can tell every
+//! shopper's position from memory.
+//!
+//! A million places are 125 kB of bits and 16 kB of block counts. `lua/survey.lua` says what changed.
+
+use std::collections::BTreeMap;
+
+use super::ids::Seq;
+
+/// Bits in a word, words in a block: a position is one sum over blocks and at most 8 words.
+const WORD: u64 = 64;
+const BLOCK_WORDS: usize = 8;
+
+/// One epoch's counters. Those up to `first` are all gone and not kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Segment {
+    first: u64,
+    words: Vec<u64>,
+    /// Waiting places in each block.
+    blocks: Vec<u32>,
+}
+
+impl Segment {
+    fn locate(&self, counter: u64) -> Option<(usize, u64)> {
+        let offset = counter.checked_sub(self.first)?;
+        Some((usize::try_from(offset / WORD).ok()?, 1 << (offset % WORD)))
+    }
+
+    fn is_set(&self, counter: u64) -> bool {
+        self.locate(counter)
+            .is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))
+    }
+
+    /// Sets or clears one place; says whether that changed it.
+    fn put(&mut self, counter: u64, waiting: bool) -> bool {
+        if self.words.is_empty() {
+            self.first = counter - counter % WORD;
+        }
+        if counter < self.first && waiting {
+            self.grow_down(counter);
+        }
+        let Some((word, bit)) = self.locate(counter) else { return false };
+        if word >= self.words.len() {
+            if !waiting {
+                return false;
+            }
+            self.words.resize(word + 1, 0);
+            self.blocks.resize(word / BLOCK_WORDS + 1, 0);
+        }
+        if (self.words[word] & bit != 0) == waiting {
+            return false;
+        }
+        self.words[word] ^= bit;
+        let block = &mut self.blocks[word / BLOCK_WORDS];
+        *block = if waiting { *block + 1 } else { *block - 1 };
+        true
+    }
+
+    /// Makes room for a place below the first one kept: somebody came back from the front.
+    fn grow_down(&mut self, counter: u64) {
+        let first = counter - counter % WORD;
+        let more = usize::try_from((self.first - first) / WORD).unwrap_or(0);
+        self.words.splice(0..0, std::iter::repeat_n(0, more));
+        self.first = first;
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.blocks = self
+            .words
+            .chunks(BLOCK_WORDS)
+            .map(|b| b.iter().map(|w| w.count_ones()).sum())
+            .collect();
+    }
+
+    fn before(&self, counter: u64) -> u64 {
+        let Some((word, bit)) = self.locate(counter) else { return 0 };
+        let word = word.min(self.words.len());
+        let block = word / BLOCK_WORDS;
+        let full: u64 = self.blocks[..block].iter().map(|n| u64::from(*n)).sum();
+        let words = &self.words[block * BLOCK_WORDS..word];
+        let part: u32 = words.iter().map(|w| w.count_ones()).sum();
+        let last = self.words.get(word).map_or(0, |w| (w & (bit - 1)).count_ones());
+        full + u64::from(part) + u64::from(last)
+    }
+
+    fn count(&self) -> u64 {
+        self.blocks.iter().map(|n| u64::from(*n)).sum()
+    }
+
+    /// Forgets whole blocks at the front that nobody waits in.
+    fn trim(&mut self) {
+        let empty = self.blocks.iter().take_while(|n| **n == 0).count();
+        let words = (empty * BLOCK_WORDS).min(self.words.len());
+        self.words.drain(..words);
+        self.blocks.drain(..empty);
+        self.first += words as u64 * WORD;
+    }
+}
+
+/// Who waits in one sale, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    segments: BTreeMap<i32, Segment>,
+}
+
+impl Places {
+    /// How many wait.
+    pub fn waiting(&self) -> u64 {
+        self.segments.values().map(Segment::count).sum()
+    }
+
+    pub fn is_waiting(&self, seq: Seq) -> bool {
+        self.segments.get(&seq.epoch()).is_some_and(|s| s.is_set(seq.counter()))
+    }
+
+    /// How many wait in front of `seq`, whether it waits itself or not.
+    pub fn before(&self, seq: Seq) -> u64 {
+        let earlier: u64 = self.segments.range(..seq.epoch()).map(|(_, s)| s.count()).sum();
+        earlier + self.segments.get(&seq.epoch()).map_or(0, |s| s.before(seq.counter()))
+    }
+
+    pub fn add(&mut self, seq: Seq) {
+        self.segments.entry(seq.epoch()).or_default().put(seq.counter(), true);
+    }
+
+    /// Everyone whom the counter of `epoch` passed in going from `from` to `to` is in line.
+    pub fn add_range(&mut self, epoch: i32, from: u64, to: u64) {
+        let segment = self.segments.entry(epoch).or_default();
+        for counter in from + 1..=to {
+            segment.put(counter, true);
+        }
+    }
+
+    pub fn remove(&mut self, seq: Seq) {
+        if let Some(segment) = self.segments.get_mut(&seq.epoch()) {
+            segment.put(seq.counter(), false);
+        }
+    }
+
+    /// Everyone up to `seq` is gone.
+    pub fn remove_upto(&mut self, seq: Seq) {
+        self.segments.retain(|epoch, _| *epoch >= seq.epoch());
+        if let Some(segment) = self.segments.get_mut(&seq.epoch()) {
+            for counter in segment.first..=seq.counter() {
+                segment.put(counter, false);
+            }
+        }
+    }
+
+    /// Forgets the empty front; positions stay the same.
+    pub fn trim(&mut self) {
+        self.segments.values_mut().for_each(Segment::trim);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Add(i32, u64),
+        AddRange(i32, u64, u64),
+        Remove(i32, u64),
+        RemoveUpto(i32, u64),
+        Trim,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let counter = 1..3000u64;
+        prop_oneof![
+            4 => (1..4, counter.clone()).prop_map(|(e, c)| Step::Add(e, c)),
+            2 => (1..4, counter.clone(), 0..400u64).prop_map(|(e, c, n)| Step::AddRange(e, c, c + n)),
+            4 => (1..4, counter.clone()).prop_map(|(e, c)| Step::Remove(e, c)),
+            1 => (1..4, counter).prop_map(|(e, c)| Step::RemoveUpto(e, c)),
+            1 => Just(Step::Trim),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_mirror_agrees_with_a_plain_sorted_set(steps in proptest::collection::vec(step(), 1..80)) {
+            let (mut places, mut model) = (Places::default(), BTreeSet::new());
+            for step in steps {
+                match step {
+                    Step::Add(e, c) => {
+                        places.add(Seq::new(e, c));
+                        model.insert(Seq::new(e, c));
+                    }
+                    Step::AddRange(e, from, to) => {
+                        places.add_range(e, from, to);
+                        model.extend((from + 1..=to).map(|c| Seq::new(e, c)));
+                    }
+                    Step::Remove(e, c) => {
+                        places.remove(Seq::new(e, c));
+                        model.remove(&Seq::new(e, c));
+                    }
+                    Step::RemoveUpto(e, c) => {
+                        places.remove_upto(Seq::new(e, c));
+                        model.retain(|s| *s > Seq::new(e, c));
+                    }
+                    Step::Trim => places.trim(),
+                }
+                prop_assert_eq!(places.waiting(), model.len() as u64);
+                for probe in [Seq::new(1, 1), Seq::new(1, 1500), Seq::new(2, 64), Seq::new(3, 4000)] {
+                    prop_assert_eq!(places.before(probe), model.range(..probe).count() as u64);
+                    prop_assert_eq!(places.is_waiting(probe), model.contains(&probe));
+                }
+            }
+        }
+    }
+}
