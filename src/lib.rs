@@ -3,3 +3,8 @@
 //! The modules in reading order; `docs/architecture.md` says which may name which, and a test keeps it.
 
 pub mod sale;
+
+pub mod clock;
+pub mod telemetry;
+
+pub mod ledger;

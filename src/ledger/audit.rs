@@ -1,0 +1,68 @@
+//! Who changed what, in the transaction of the change.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{Cursor, Ledger, LedgerError, Tx};
+use crate::sale::SaleId;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditItem {
+    pub id: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub action: String,
+    pub detail: Value,
+}
+
+impl Tx {
+    pub async fn audit(
+        &mut self,
+        sale: SaleId,
+        actor: &str,
+        action: &str,
+        detail: &Value,
+    ) -> Result<(), LedgerError> {
+        sqlx::query!(
+            "INSERT INTO audit (sale_id, actor, action, detail) VALUES ($1, $2, $3, $4)",
+            sale.0,
+            actor,
+            action,
+            detail,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+}
+
+impl Ledger {
+    /// A page of one sale's audit, newest first. The cursor's number is the item's id.
+    pub async fn list_audit(
+        &self,
+        sale: SaleId,
+        after: Option<Cursor>,
+        limit: i64,
+    ) -> Result<Vec<AuditItem>, LedgerError> {
+        let rows = sqlx::query!(
+            "SELECT id, at, actor, action, detail FROM audit
+             WHERE sale_id = $1 AND ($2::bigint IS NULL OR id < $2)
+             ORDER BY id DESC LIMIT $3",
+            sale.0,
+            after.map(|c| c.number),
+            limit,
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| AuditItem {
+                id: row.id,
+                at: row.at.to_jiff(),
+                actor: row.actor,
+                action: row.action,
+                detail: row.detail,
+            })
+            .collect())
+    }
+}

@@ -1,0 +1,124 @@
+//! Answers given under an idempotency key. The answer is written in the transaction of what it answers,
+//! so there is no moment in which one exists without the other.
+
+use serde_json::Value;
+use sqlx::{Executor, Postgres};
+
+use super::{Ledger, LedgerError, Tx};
+
+/// A key, scoped to its caller and route, with a digest of the body it came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    pub caller: String,
+    pub route: String,
+    pub key: String,
+    pub fingerprint: Vec<u8>,
+}
+
+/// What is stored under a key.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stored {
+    /// Nothing yet; the key is this transaction's.
+    Nothing,
+    /// The answer it had.
+    Answer { status: u16, body: Value },
+    /// It came with another body.
+    Reused,
+    /// The first request with it is still running.
+    InProgress,
+}
+
+/// Names the lock space of idempotency keys, apart from the sales' locks.
+const LOCK_SEED: i64 = 0x1d3;
+
+impl Tx {
+    /// Takes the key for this transaction, or says what is stored under it.
+    pub async fn claim(&mut self, key: &Key) -> Result<Stored, LedgerError> {
+        let name = format!("{}\n{}\n{}", key.caller, key.route, key.key);
+        let taken = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2)) AS "taken!""#,
+            name,
+            LOCK_SEED,
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        if !taken {
+            return Ok(Stored::InProgress);
+        }
+        stored(&mut *self.0, key).await
+    }
+
+    /// Stores the answer of a key that this transaction claimed.
+    pub async fn store(&mut self, key: &Key, status: u16, body: &Value) -> Result<(), LedgerError> {
+        if self.store_first(key, status, body).await? {
+            Ok(())
+        } else {
+            Err(LedgerError::Impossible("a claimed idempotency key with an answer"))
+        }
+    }
+
+    /// Stores an answer unless one is there; says whether it was the first.
+    pub async fn store_first(
+        &mut self,
+        key: &Key,
+        status: u16,
+        body: &Value,
+    ) -> Result<bool, LedgerError> {
+        let stored = sqlx::query!(
+            "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+            key.caller,
+            key.route,
+            key.key,
+            key.fingerprint,
+            status.cast_signed(),
+            body,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(stored.rows_affected() == 1)
+    }
+}
+
+async fn stored<'e>(
+    executor: impl Executor<'e, Database = Postgres>,
+    key: &Key,
+) -> Result<Stored, LedgerError> {
+    let row = sqlx::query!(
+        "SELECT fingerprint, status, body FROM idempotency_keys
+         WHERE caller = $1 AND route = $2 AND key = $3",
+        key.caller,
+        key.route,
+        key.key,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(match row {
+        None => Stored::Nothing,
+        Some(row) if row.fingerprint != key.fingerprint => Stored::Reused,
+        Some(row) => Stored::Answer { status: row.status.cast_unsigned(), body: row.body },
+    })
+}
+
+/// Rows deleted in one go, so that a clean-up never blocks for long.
+const CLEAN_PAGE: i64 = 10_000;
+
+impl Ledger {
+    /// What is stored under a key now.
+    pub async fn stored(&self, key: &Key) -> Result<Stored, LedgerError> {
+        stored(&self.reads, key).await
+    }
+
+    /// Forgets one page of keys older than a day; says how many.
+    pub async fn forget_old_keys(&self) -> Result<u64, LedgerError> {
+        let done = sqlx::query!(
+            "DELETE FROM idempotency_keys WHERE (caller, route, key) IN
+                (SELECT caller, route, key FROM idempotency_keys
+                 WHERE created_at < clock_timestamp() - interval '24 hours' LIMIT $1)",
+            CLEAN_PAGE,
+        )
+        .execute(&self.reads)
+        .await?;
+        Ok(done.rows_affected())
+    }
+}

@@ -1,0 +1,182 @@
+//! The journal of the line, and what became of each ticket in it.
+
+use uuid::Uuid;
+
+use super::{Ledger, LedgerError, Tx};
+use crate::sale::{Hold, SaleId, SaleState, Seq, Ticket};
+
+/// What became of a ticket, as far as the journal tells. An admitted one has a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Waiting,
+    Admitted,
+    Left,
+    Removed,
+}
+
+impl Fate {
+    fn parse(text: &str) -> Result<Self, LedgerError> {
+        match text {
+            "waiting" => Ok(Self::Waiting),
+            "admitted" => Ok(Self::Admitted),
+            "left" => Ok(Self::Left),
+            "removed" => Ok(Self::Removed),
+            _ => Err(LedgerError::Impossible("joins.state")),
+        }
+    }
+}
+
+/// All that Postgres knows of one ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TicketFacts {
+    pub seq: Seq,
+    pub fate: Fate,
+    pub hold: Option<Hold>,
+}
+
+/// What the journal made of a group of joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journaled {
+    /// The sale's epoch now; where it is not the joins' own, Redis was rebuilt meanwhile.
+    pub epoch: i32,
+    /// Whether the sale takes joins; where it does not, nothing was written.
+    pub state: SaleState,
+    pub sold_out: bool,
+    /// Tickets that were in the journal before, each with what it says of them.
+    pub known: Vec<(Ticket, Seq, Fate)>,
+}
+
+impl Tx {
+    /// Writes joins into the journal, unless the sale is over; `even_if_over` for those that were already
+    /// answered. The caller shares the sale.
+    ///
+    /// # Errors
+    /// A violation of `joins_seq_unique` proves that Redis handed out a number twice.
+    pub async fn journal(
+        &mut self,
+        sale: SaleId,
+        joins: &[(Ticket, Seq)],
+        even_if_over: bool,
+    ) -> Result<Journaled, LedgerError> {
+        let now = sqlx::query!(
+            r#"SELECT epoch, state, sold_out_at IS NOT NULL AS "sold_out!" FROM sales WHERE id = $1"#,
+            sale.0
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        let state = SaleState::parse(&now.state).ok_or(LedgerError::Impossible("sales.state"))?;
+        let mut journaled =
+            Journaled { epoch: now.epoch, state, sold_out: now.sold_out, known: Vec::new() };
+        if (state == SaleState::Closed || now.sold_out) && !even_if_over {
+            return Ok(journaled);
+        }
+        let (tickets, seqs): (Vec<Uuid>, Vec<i64>) =
+            joins.iter().map(|(ticket, seq)| (ticket.0, seq.0)).unzip();
+        let written = sqlx::query!(
+            "INSERT INTO joins (sale_id, ticket, seq)
+             SELECT $1, ticket, seq FROM UNNEST($2::uuid[], $3::bigint[]) AS j (ticket, seq)
+             ON CONFLICT (sale_id, ticket) DO NOTHING",
+            sale.0,
+            &tickets,
+            &seqs,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        if written.rows_affected() < joins.len() as u64 {
+            journaled.known = self.known(sale, &tickets, &seqs).await?;
+        }
+        Ok(journaled)
+    }
+
+    /// Tickets whose journal row says something else than "waits at this number".
+    async fn known(
+        &mut self,
+        sale: SaleId,
+        tickets: &[Uuid],
+        seqs: &[i64],
+    ) -> Result<Vec<(Ticket, Seq, Fate)>, LedgerError> {
+        let rows = sqlx::query!(
+            "SELECT j.ticket, j.seq, j.state
+             FROM joins j JOIN UNNEST($2::uuid[], $3::bigint[]) AS a (ticket, seq) USING (ticket)
+             WHERE j.sale_id = $1 AND (j.seq <> a.seq OR j.state <> 'waiting')",
+            sale.0,
+            tickets,
+            seqs,
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok((Ticket(row.ticket), Seq(row.seq), Fate::parse(&row.state)?)))
+            .collect()
+    }
+
+    /// Ends a waiting ticket, and writes it into the journal first if it never got there. Returns what
+    /// became of it: admission may have been faster.
+    pub async fn end_ticket(
+        &mut self,
+        sale: SaleId,
+        ticket: Ticket,
+        seq: Seq,
+        removed: bool,
+    ) -> Result<Fate, LedgerError> {
+        self.journal(sale, &[(ticket, seq)], true).await?;
+        let state = if removed { "removed" } else { "left" };
+        let changed = sqlx::query!(
+            "UPDATE joins SET state = $3, ended_at = clock_timestamp()
+             WHERE sale_id = $1 AND ticket = $2 AND state = 'waiting'",
+            sale.0,
+            ticket.0,
+            state,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        if changed.rows_affected() == 1 {
+            return Fate::parse(state);
+        }
+        let state = sqlx::query_scalar!(
+            "SELECT state FROM joins WHERE sale_id = $1 AND ticket = $2",
+            sale.0,
+            ticket.0
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        Fate::parse(&state)
+    }
+
+    /// Whether the journal has this ticket, and at which number.
+    pub async fn seq_of(
+        &mut self,
+        sale: SaleId,
+        ticket: Ticket,
+    ) -> Result<Option<Seq>, LedgerError> {
+        let seq = sqlx::query_scalar!(
+            "SELECT seq FROM joins WHERE sale_id = $1 AND ticket = $2",
+            sale.0,
+            ticket.0
+        )
+        .fetch_optional(&mut *self.0)
+        .await?;
+        Ok(seq.map(Seq))
+    }
+}
+
+impl Ledger {
+    /// What became of one ticket; nothing when it never reached Postgres.
+    pub async fn ticket(
+        &self,
+        sale: SaleId,
+        ticket: Ticket,
+    ) -> Result<Option<TicketFacts>, LedgerError> {
+        let row = sqlx::query!(
+            "SELECT seq, state FROM joins WHERE sale_id = $1 AND ticket = $2",
+            sale.0,
+            ticket.0
+        )
+        .fetch_optional(&self.reads)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let fate = Fate::parse(&row.state)?;
+        let hold = if fate == Fate::Admitted { self.hold_of(sale, ticket).await? } else { None };
+        Ok(Some(TicketFacts { seq: Seq(row.seq), fate, hold }))
+    }
+}

@@ -1,0 +1,123 @@
+//! What is true of a sale, in Postgres: the journal of the line, holds, orders, and who changed what.
+//! It decides; its constraints keep every promise about units. It knows nothing of Redis.
+
+mod audit;
+mod check;
+mod holds;
+mod idempotency;
+mod joins;
+mod lists;
+mod orders;
+mod recovery;
+mod sales;
+mod snapshot;
+mod sweep;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgPool, Postgres, Transaction};
+
+pub use audit::AuditItem;
+pub use check::{Check, Counts};
+pub use holds::{Front, Recorded};
+pub use idempotency::{Key, Stored};
+pub use joins::{Fate, Journaled, TicketFacts};
+pub use lists::Cursor;
+pub use orders::Confirmed;
+pub use snapshot::{SaleSnapshot, Snapshot};
+pub use sweep::Swept;
+
+/// Connections for confirming and giving back. Each call holds one for a single round trip or two.
+const ORDER_CONNECTIONS: u32 = 6;
+/// Connections for the journal, for recording batches and for the sweeper.
+const LINE_CONNECTIONS: u32 = 6;
+/// Connections for look-ups, lists and the operator's changes.
+const READ_CONNECTIONS: u32 = 8;
+/// How long a call waits for a free connection before it gives up: shed early rather than pile up.
+const ACQUIRE_WITHIN: Duration = Duration::from_millis(2_000);
+
+/// The pools, one for each kind of work, so that none starves another. Cheap to clone.
+#[derive(Clone)]
+pub struct Ledger {
+    orders: PgPool,
+    line: PgPool,
+    reads: PgPool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("postgres did not answer")]
+    Database(#[from] sqlx::Error),
+    #[error("the schema could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A row that the constraints should have refused.
+    #[error("the ledger holds an impossible row: {0}")]
+    Impossible(&'static str),
+}
+
+impl LedgerError {
+    /// The name of the constraint that refused the change, if one did.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Database(sqlx::Error::Database(error)) => error.constraint(),
+            Self::Database(_) | Self::Migrate(_) | Self::Impossible(_) => None,
+        }
+    }
+}
+
+/// A transaction: nothing in it is true until [`Tx::commit`] returns. Dropping it takes it back.
+pub struct Tx(Transaction<'static, Postgres>);
+
+impl Ledger {
+    /// Does not wait for Postgres to be there; each call says whether it is.
+    ///
+    /// # Errors
+    /// When `url` is not one that Postgres has.
+    pub fn new(url: &str) -> Result<Self, LedgerError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("ropeline").options([
+            ("statement_timeout", "5s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "5s"),
+            ("default_transaction_isolation", "read committed"),
+        ]);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_WITHIN)
+                .connect_lazy_with(options.clone())
+        };
+        Ok(Self {
+            orders: pool(ORDER_CONNECTIONS),
+            line: pool(LINE_CONNECTIONS),
+            reads: pool(READ_CONNECTIONS),
+        })
+    }
+
+    /// Brings the schema up to date. Safe to run from many gateways at once: one waits for the other.
+    pub async fn migrate(&self) -> Result<(), LedgerError> {
+        Ok(sqlx::migrate!().run(&self.reads).await?)
+    }
+
+    /// Begins an operator's or a shopper's change.
+    pub async fn begin(&self) -> Result<Tx, LedgerError> {
+        Ok(Tx(self.orders.begin().await?))
+    }
+
+    /// Begins a change of the line: the journal, a batch, a rebuild.
+    pub async fn begin_line(&self) -> Result<Tx, LedgerError> {
+        Ok(Tx(self.line.begin().await?))
+    }
+
+    /// Ends every connection; calls under way finish first.
+    pub async fn close(&self) {
+        tokio::join!(self.orders.close(), self.line.close(), self.reads.close());
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<(), LedgerError> {
+        Ok(self.0.commit().await?)
+    }
+}

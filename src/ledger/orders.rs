@@ -1,0 +1,80 @@
+//! Confirming and giving back: each flips one hold, and tests its state, never the clock.
+
+use serde_json::json;
+
+use super::holds::HoldRow;
+use super::{LedgerError, Tx};
+use crate::sale::{Hold, HoldId, OrderId};
+
+/// What a confirm did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Confirmed {
+    /// The hold was active and is an order now.
+    Now(Hold),
+    /// It had ended before; this is how. A confirmed one carries its order.
+    Before(Hold),
+    /// There is no such hold.
+    Unknown,
+}
+
+impl Tx {
+    /// Flips an active hold to confirmed and writes its order, in one statement.
+    pub async fn confirm(
+        &mut self,
+        id: HoldId,
+        payment_reference: Option<&str>,
+    ) -> Result<Confirmed, LedgerError> {
+        let flipped = sqlx::query!(
+            "WITH flipped AS (
+                UPDATE holds SET state = 'confirmed', ended_at = clock_timestamp()
+                WHERE id = $1 AND state = 'active'
+                RETURNING id, sale_id, unit_no, ticket, ended_at
+            ), told AS (
+                INSERT INTO outbox (sale_id, topic, payload)
+                SELECT sale_id, 'order.confirmed', $4::jsonb || jsonb_build_object('unit', unit_no)
+                FROM flipped
+            )
+            INSERT INTO orders (hold_id, id, sale_id, unit_no, ticket, payment_reference, confirmed_at)
+            SELECT id, $2, sale_id, unit_no, ticket, $3, ended_at FROM flipped",
+            id.0,
+            OrderId::new().0,
+            payment_reference,
+            json!({ "hold": id.to_string() }),
+        )
+        .execute(&mut *self.0)
+        .await?;
+        let hold = self.hold(id).await?;
+        Ok(match hold {
+            None => Confirmed::Unknown,
+            Some(hold) if flipped.rows_affected() == 1 => Confirmed::Now(hold),
+            Some(hold) => Confirmed::Before(hold),
+        })
+    }
+
+    /// Flips an active hold to released; says whether it was active. The hold is as it is afterwards.
+    pub async fn release(&mut self, id: HoldId) -> Result<Option<(Hold, bool)>, LedgerError> {
+        let flipped = sqlx::query!(
+            "UPDATE holds SET state = 'released', ended_at = clock_timestamp()
+             WHERE id = $1 AND state = 'active'",
+            id.0
+        )
+        .execute(&mut *self.0)
+        .await?
+        .rows_affected()
+            == 1;
+        Ok(self.hold(id).await?.map(|hold| (hold, flipped)))
+    }
+
+    async fn hold(&mut self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
+        let row = sqlx::query_as!(
+            HoldRow,
+            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
+                      h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?"
+               FROM holds h LEFT JOIN orders o ON o.hold_id = h.id WHERE h.id = $1"#,
+            id.0,
+        )
+        .fetch_optional(&mut *self.0)
+        .await?;
+        row.map(Hold::try_from).transpose()
+    }
+}

@@ -1,0 +1,97 @@
+//! What a rebuild of Redis reads, and the epoch that fences what ran before it.
+
+use super::{Ledger, LedgerError, Tx};
+use crate::sale::{SaleId, Seq, Ticket};
+
+impl Tx {
+    /// Raises the epoch. From the commit on, nothing of an older epoch is recorded. The caller has excluded
+    /// everyone else.
+    pub async fn raise_epoch(&mut self, sale: SaleId) -> Result<i32, LedgerError> {
+        let epoch = sqlx::query_scalar!(
+            "UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch",
+            sale.0
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(epoch)
+    }
+}
+
+impl Ledger {
+    /// One page of the line as the journal has it, after `after`.
+    pub async fn waiting_page(
+        &self,
+        sale: SaleId,
+        after: Seq,
+        limit: i64,
+    ) -> Result<Vec<(Ticket, Seq)>, LedgerError> {
+        let rows = sqlx::query!(
+            "SELECT ticket, seq FROM joins
+             WHERE sale_id = $1 AND state = 'waiting' AND seq > $2
+               AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
+             ORDER BY seq LIMIT $3",
+            sale.0,
+            after.0,
+            limit,
+        )
+        .fetch_all(&self.line)
+        .await?;
+        Ok(rows.into_iter().map(|row| (Ticket(row.ticket), Seq(row.seq))).collect())
+    }
+
+    /// How many the journal has waiting in front of this number.
+    pub async fn waiting_before(&self, sale: SaleId, seq: Seq) -> Result<u64, LedgerError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM joins
+               WHERE sale_id = $1 AND state = 'waiting' AND seq < $2
+                 AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)"#,
+            sale.0,
+            seq.0,
+        )
+        .fetch_one(&self.reads)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The units that nobody holds, owns or withdrew, among `limit` unit numbers after `after`; nothing when
+    /// `after` is the last unit seeded.
+    pub async fn free_page(
+        &self,
+        sale: SaleId,
+        after: i32,
+        limit: i32,
+    ) -> Result<Option<Vec<i32>>, LedgerError> {
+        let stock = sqlx::query_scalar!("SELECT stock FROM sales WHERE id = $1", sale.0)
+            .fetch_one(&self.line)
+            .await?;
+        if after >= stock {
+            return Ok(None);
+        }
+        let rows = sqlx::query_scalar!(
+            r#"SELECT unit AS "unit!" FROM generate_series($2::int, $3::int) AS asked (unit)
+               WHERE NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
+                                 AND h.state IN ('active', 'confirmed'))
+                 AND NOT EXISTS (SELECT FROM withdrawn_units w
+                                 WHERE w.sale_id = $1 AND w.unit_no = unit)
+               ORDER BY unit"#,
+            sale.0,
+            after + 1,
+            stock.min(after + limit),
+        )
+        .fetch_all(&self.line)
+        .await?;
+        Ok(Some(rows))
+    }
+
+    /// All of them.
+    pub async fn all_free(&self, sale: SaleId) -> Result<Vec<i32>, LedgerError> {
+        /// Unit numbers looked at in one query.
+        const PAGE: i32 = 50_000;
+        let (mut all, mut after) = (Vec::new(), 0);
+        while let Some(page) = self.free_page(sale, after, PAGE).await? {
+            all.extend(page);
+            after += PAGE;
+        }
+        Ok(all)
+    }
+}

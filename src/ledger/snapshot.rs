@@ -1,0 +1,124 @@
+//! What every gateway reads a few times a second: the sales that run, where their units are, and whose
+//! holds ended lately.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::{Ledger, LedgerError};
+use crate::sale::{Sale, SaleId, Stock, Ticket};
+
+/// How far back the list of ended holds reaches behind the last snapshot: longer than any commit takes.
+const ENDED_OVERLAP_SECONDS: f64 = 6.0;
+/// Most tickets in that list; whoever is cut off asks again within seconds.
+const MOST_ENDED: i64 = 5_000;
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Postgres's time.
+    pub now: Timestamp,
+    pub sales: Vec<SaleSnapshot>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SaleSnapshot {
+    pub sale: Sale,
+    pub stock: Stock,
+    /// Holds that ended without being bought.
+    pub returned: i64,
+    /// When the first open hold runs out, grace included.
+    pub next_return_at: Option<Timestamp>,
+    /// Tickets whose holds ended in the last seconds.
+    pub ended: Vec<Ticket>,
+}
+
+impl SaleSnapshot {
+    /// Tickets admitted since the sale was made.
+    pub fn admitted(&self) -> i64 {
+        self.stock.held + self.stock.sold + self.returned
+    }
+}
+
+impl Ledger {
+    pub async fn snapshot(&self) -> Result<Snapshot, LedgerError> {
+        let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+            .fetch_one(&self.reads)
+            .await?
+            .to_jiff();
+        let sales = self.running_sales().await?;
+        Ok(Snapshot { now, sales: self.with_stock(sales).await? })
+    }
+
+    /// The same for one sale, running or not.
+    pub async fn sale_snapshot(&self, sale: Sale) -> Result<SaleSnapshot, LedgerError> {
+        let mut one = self.with_stock(vec![sale]).await?;
+        one.pop().ok_or(LedgerError::Impossible("a sale without a snapshot"))
+    }
+
+    async fn with_stock(&self, sales: Vec<Sale>) -> Result<Vec<SaleSnapshot>, LedgerError> {
+        let ids: Vec<Uuid> = sales.iter().map(|sale| sale.id.0).collect();
+        let counts = sqlx::query!(
+            r#"SELECT s.id,
+                      (SELECT count(*) FROM withdrawn_units w WHERE w.sale_id = s.id) AS "withdrawn!",
+                      h.held AS "held!", h.sold AS "sold!", h.returned AS "returned!",
+                      h.first_due + make_interval(secs => s.expiry_grace_seconds) AS next_return_at
+               FROM sales s, LATERAL (
+                   SELECT count(*) FILTER (WHERE state = 'active') AS held,
+                          count(*) FILTER (WHERE state = 'confirmed') AS sold,
+                          count(*) FILTER (WHERE state IN ('released', 'expired')) AS returned,
+                          min(expires_at) FILTER (WHERE state = 'active') AS first_due
+                   FROM holds WHERE sale_id = s.id) h
+               WHERE s.id = ANY ($1)"#,
+            &ids,
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        let mut ended: HashMap<Uuid, Vec<Ticket>> = HashMap::new();
+        for row in sqlx::query!(
+            "SELECT sale_id, ticket FROM holds
+             WHERE sale_id = ANY ($1) AND state <> 'active'
+               AND ended_at > clock_timestamp() - make_interval(secs => $2)
+             LIMIT $3",
+            &ids,
+            ENDED_OVERLAP_SECONDS,
+            MOST_ENDED,
+        )
+        .fetch_all(&self.reads)
+        .await?
+        {
+            ended.entry(row.sale_id).or_default().push(Ticket(row.ticket));
+        }
+        let mut counts: HashMap<Uuid, _> = counts.into_iter().map(|row| (row.id, row)).collect();
+        Ok(sales
+            .into_iter()
+            .filter_map(|sale| {
+                let row = counts.remove(&sale.id.0)?;
+                Some(SaleSnapshot {
+                    stock: Stock {
+                        seeded: i64::from(sale.stock),
+                        held: row.held,
+                        sold: row.sold,
+                        withdrawn: row.withdrawn,
+                    },
+                    returned: row.returned,
+                    next_return_at: row.next_return_at.map(jiff_sqlx::Timestamp::to_jiff),
+                    ended: ended.remove(&sale.id.0).unwrap_or_default(),
+                    sale,
+                })
+            })
+            .collect())
+    }
+
+    /// Whether Postgres answers at all.
+    pub async fn ping(&self) -> Result<(), LedgerError> {
+        sqlx::query!("SELECT 1 AS one").fetch_one(&self.reads).await?;
+        Ok(())
+    }
+}
+
+impl SaleSnapshot {
+    pub fn id(&self) -> SaleId {
+        self.sale.id
+    }
+}
