@@ -1,0 +1,58 @@
+#!lua flags=allow-oom
+-- survey: what a gateway's mirror of the line needs since it last looked.
+--
+-- KEYS[1] ctl     hash    epoch, counter, n, slot, version
+-- KEYS[2] queue   zset    ticket scored by its sequence number
+-- KEYS[3] tokens  list    unit numbers that may be asked for
+-- KEYS[4] feed    stream  what changed in the line
+-- ARGV[1] epoch  the caller's epoch; another one is answered with the one that rules
+-- ARGV[2] since  the last feed entry the caller has seen
+-- ARGV[3] page   how many feed entries to return at the most
+--
+-- Returns {outcome, epoch, version, counter, n, waiting, in_flight, tokens, last, entries}, where
+-- outcome is
+--   seen     waiting counts the line and in_flight the batch; entries are [kind, value] pairs, in
+--            order; last is the newest entry returned, or the newest there is when none was
+--   epoch    another epoch rules; the numbers are zero
+--   missing  Redis does not know the sale
+--
+-- Keeps version rising: each survey gets a number above all before it, near the Unix milliseconds,
+-- so that states made from two surveys compare, whichever gateway made them.
+
+assert(#KEYS == 4 and #ARGV == 3, "survey: arity")
+local ctl, queue, tokens, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local epoch, since, page = ARGV[1], ARGV[2], tonumber(ARGV[3])
+
+local rules = redis.call("HGET", ctl, "epoch")
+if not rules then
+  return { "missing", 0, 0, 0, 0, 0, 0, 0, "", {} }
+end
+if rules ~= epoch then
+  return { "epoch", tonumber(rules), 0, 0, 0, 0, 0, 0, "", {} }
+end
+
+local in_flight = 0
+local slot = redis.call("HGET", ctl, "slot")
+if slot then
+  in_flight = #cjson.decode(slot).waiters
+end
+local entries, last = {}, since
+if since ~= "" then
+  for _, entry in ipairs(redis.call("XRANGE", feed, "(" .. since, "+", "COUNT", page)) do
+    entries[#entries + 1] = entry[2]
+    last = entry[1]
+  end
+else
+  local newest = redis.call("XREVRANGE", feed, "+", "-", "COUNT", 1)[1]
+  last = newest and newest[1] or "0-0"
+end
+
+local now = redis.call("TIME")
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local version = math.max(now_ms, tonumber(redis.call("HGET", ctl, "version") or "0") + 1)
+redis.call("HSET", ctl, "version", string.format("%.0f", version))
+return {
+  "seen", tonumber(rules), version, tonumber(redis.call("HGET", ctl, "counter")),
+  tonumber(redis.call("HGET", ctl, "n")), redis.call("ZCARD", queue), in_flight,
+  redis.call("LLEN", tokens), last, entries,
+}

@@ -1,0 +1,37 @@
+use super::{Live, LiveError, keys, script, spaced, unknown, within};
+use crate::sale::{SaleId, Seq, Ticket};
+
+/// Most tickets in one call; the script's `ZADD` carries two arguments for each.
+pub const MOST_TICKETS: usize = 1_000;
+
+/// What `lua/join.lua` gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Joined {
+    /// How many wait now, these included.
+    pub waiting: u64,
+    /// Each ticket's number, in the order asked; none where the line was full.
+    pub seqs: Vec<Option<Seq>>,
+}
+
+impl Live {
+    /// Gives each ticket a place at the end of the line, in this order. Safe to repeat.
+    pub async fn join(
+        &self,
+        sale: SaleId,
+        epoch: i32,
+        max_waiting: i32,
+        tickets: &[Ticket],
+    ) -> Result<Joined, LiveError> {
+        let mut call = script!("join").key(keys::ctl(sale));
+        let call = call.key(keys::queue(sale)).arg(epoch).arg(max_waiting).arg(spaced(tickets));
+        let (outcome, waiting, seqs): (String, u64, Vec<i64>) =
+            within(call.invoke_async(&mut self.joins.clone())).await?;
+        match outcome.as_str() {
+            "joined" => Ok(Joined {
+                waiting,
+                seqs: seqs.into_iter().map(|seq| (seq != 0).then_some(Seq(seq))).collect(),
+            }),
+            _ => unknown("join", outcome),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Every Redis key, in one place. The braces keep one sale in one cluster slot.
+
+use crate::sale::SaleId;
+
+pub fn ctl(sale: SaleId) -> String {
+    format!("ropeline:{{{sale}}}:ctl")
+}
+pub fn queue(sale: SaleId) -> String {
+    format!("ropeline:{{{sale}}}:queue")
+}
+pub fn tokens(sale: SaleId) -> String {
+    format!("ropeline:{{{sale}}}:tokens")
+}
+pub fn guard(sale: SaleId) -> String {
+    format!("ropeline:{{{sale}}}:guard")
+}
+pub fn feed(sale: SaleId) -> String {
+    format!("ropeline:{{{sale}}}:feed")
+}
+/// The same keys while a rebuild for `epoch` fills them.
+pub fn next(key: &str, epoch: i32) -> String {
+    format!("{key}:next{epoch}")
+}

@@ -1,0 +1,17 @@
+use super::{Live, LiveError, keys, script, unknown};
+use crate::sale::{SaleId, Ticket};
+
+impl Live {
+    /// Takes one ticket out of the line; says whether it was in it. Safe to repeat.
+    pub async fn leave(&self, sale: SaleId, epoch: i32, ticket: Ticket) -> Result<bool, LiveError> {
+        let mut call = script!("leave").key(keys::ctl(sale));
+        let call =
+            call.key(keys::queue(sale)).key(keys::feed(sale)).arg(epoch).arg(ticket.to_string());
+        let (outcome,): (String,) = self.call(call).await?;
+        match outcome.as_str() {
+            "left" => Ok(true),
+            "absent" => Ok(false),
+            _ => unknown("leave", outcome),
+        }
+    }
+}

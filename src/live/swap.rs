@@ -1,0 +1,27 @@
+use super::{Live, LiveError, keys, script, unknown};
+use crate::sale::SaleId;
+
+impl Live {
+    /// Puts what was loaded for `epoch` in place; says whether that was done, and not overtaken by a higher
+    /// epoch. Safe to repeat.
+    pub async fn swap(&self, sale: SaleId, epoch: i32, version: u64) -> Result<bool, LiveError> {
+        let (queue, tokens, guard) = (keys::queue(sale), keys::tokens(sale), keys::guard(sale));
+        let mut call = script!("swap").key(keys::ctl(sale));
+        let call = call
+            .key(&queue)
+            .key(&tokens)
+            .key(&guard)
+            .key(keys::feed(sale))
+            .key(keys::next(&queue, epoch))
+            .key(keys::next(&tokens, epoch))
+            .key(keys::next(&guard, epoch))
+            .arg(epoch)
+            .arg(version);
+        let (outcome, rules): (String, i32) = self.call(call).await?;
+        match outcome.as_str() {
+            "swapped" => Ok(true),
+            "older" => Ok(rules == epoch),
+            _ => unknown("swap", outcome),
+        }
+    }
+}
