@@ -9,3 +9,5 @@ pub mod telemetry;
 
 pub mod ledger;
 pub mod live;
+
+pub mod flow;

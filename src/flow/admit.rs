@@ -1,0 +1,125 @@
+//! Admitting: the front of the line is paired with free units, recorded in Postgres, and only then told.
+//!
+//! Redis keeps one batch in flight and returns it until it is acknowledged. Any gateway may run this for
+//! any sale at any time; a lost reply, a crash between pop and record and two gateways at once all end in
+//! the same batch being recorded once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use tokio::time::Instant;
+
+use super::watch::{self, Line};
+use super::{FlowError, Gate, recover};
+use crate::ledger::{Front, Recorded};
+use crate::live::{Ack, Admitted, LiveError, Slot};
+use crate::sale::{SaleState, Seq, Ticket};
+use crate::telemetry;
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Call again at once: a batch was recorded and is to be acknowledged.
+    Now,
+    /// Call again after so long.
+    After(Duration),
+}
+
+/// One step of one sale's admission. `ack` is kept by the caller from one step to the next.
+///
+/// # Errors
+/// Unavailable while Redis or Postgres is away: nobody is admitted unless both answer.
+pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<Next, FlowError> {
+    let started = Instant::now();
+    let view = line.view();
+    let settings = &view.snapshot.sale.settings;
+    let interval = Duration::from_millis(settings.admit_interval_ms.unsigned_abs().into());
+    let Some(front) = gate.ledger.front(line.id).await? else {
+        return Ok(Next::After(interval));
+    };
+    let most = most(&front, settings.batch_size, settings.max_in_checkout);
+    let taken = gate
+        .live
+        .admit(line.id, front.epoch, front.recorded_n, most, settings.admit_interval_ms, ack)
+        .await;
+    match taken {
+        Ok(Admitted::Batch { n, slot }) => {
+            if n > front.recorded_n + 1 && redis_is_ahead(gate, line, n).await? {
+                return Ok(Next::After(interval));
+            }
+            let Some(recorded) = record(gate, line, front.epoch, n, &slot).await? else {
+                return Ok(Next::Now); // Fenced: another epoch rules since.
+            };
+            if recorded.admitted > 0 {
+                counter!(telemetry::ADMITTED).increment(recorded.admitted);
+                histogram!(telemetry::ADMIT_SECONDS).record(started.elapsed());
+            }
+            *ack = Ack { n, requeue: recorded.requeue, spare: recorded.spare };
+            Ok(Next::Now)
+        }
+        Ok(Admitted::Pace(wait)) => {
+            if std::mem::take(ack).n > 0 {
+                gate.nudge(); // The acknowledgement went in, so the line has moved.
+            }
+            Ok(Next::After(wait))
+        }
+        Ok(Admitted::Empty) => {
+            if std::mem::take(ack).n > 0 {
+                gate.nudge();
+            }
+            Ok(Next::After(interval))
+        }
+        Ok(Admitted::Ahead { n }) => {
+            *ack = Ack::default();
+            redis_is_ahead(gate, line, n).await?;
+            Ok(Next::After(interval))
+        }
+        Ok(Admitted::Lost) => {
+            recover::recover(gate, line, front.epoch, "redis is behind postgres").await?;
+            Ok(Next::After(interval))
+        }
+        Err(LiveError::Fenced) => {
+            *ack = Ack::default();
+            watch::survey(gate, line).await?;
+            Ok(Next::After(interval))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many may be taken now. `active` was read before the batch is popped, and Redis pops only on top of
+/// the batch that Postgres had then, so the cap holds whoever else admits.
+fn most(front: &Front, batch_size: i32, max_in_checkout: Option<i32>) -> i32 {
+    if front.state != SaleState::Open {
+        return 0;
+    }
+    let room = max_in_checkout.map_or(i64::MAX, |cap| i64::from(cap) - front.active);
+    i32::try_from(room.clamp(0, batch_size.into())).unwrap_or(batch_size)
+}
+
+async fn record(
+    gate: &Gate,
+    line: &Line,
+    epoch: i32,
+    n: i64,
+    slot: &Slot,
+) -> Result<Option<Recorded>, FlowError> {
+    let waiters: Vec<(Ticket, Seq)> = slot.waiters.iter().map(|w| (w.ticket, w.seq)).collect();
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.share(line.id).await?;
+    let recorded = tx.record(line.id, epoch, n, &waiters, &slot.units).await?;
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+/// Redis popped a batch on top of one that Postgres does not have. Read again: another gateway may have
+/// recorded it just now. If not, Postgres lost commits, and the sale stops.
+async fn redis_is_ahead(gate: &Arc<Gate>, line: &Line, n: i64) -> Result<bool, FlowError> {
+    let Some(front) = gate.ledger.front(line.id).await? else { return Ok(true) };
+    if n <= front.recorded_n + 1 {
+        return Ok(false);
+    }
+    recover::postgres_is_behind(gate, line.id, "redis has later batches").await?;
+    Ok(true)
+}

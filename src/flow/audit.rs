@@ -1,0 +1,256 @@
+//! The audit: Redis is held against Postgres, which is right. Reconciliation reports; the auditor mends.
+//!
+//! Both stores move while they are read, so a difference counts only when it is there twice, a moment
+//! apart.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::counter;
+use tokio::time::sleep;
+
+use super::watch::{self, Line};
+use super::{FlowError, Gate, recover};
+use crate::ledger::Fate;
+use crate::live::{PAGE, Survey, Waiter};
+use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
+use crate::telemetry;
+
+/// How long after the first look the second one is taken: longer than a batch or a join is under way.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Most tickets or units named in one difference; the rest are found next time.
+const MOST_NAMED: usize = 10_000;
+
+/// One line of a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckLine {
+    pub name: &'static str,
+    pub expected: i64,
+    pub actual: i64,
+}
+
+impl CheckLine {
+    pub fn ok(&self) -> bool {
+        self.expected == self.actual
+    }
+}
+
+/// What the auditor mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Repairs {
+    pub tokens_added: u64,
+    pub tokens_dropped: u64,
+    pub waiters_restored: u64,
+    pub waiters_dropped: u64,
+}
+
+/// Where Redis differs from Postgres.
+#[derive(Debug, Clone, Default)]
+struct Difference {
+    free_units: i64,
+    /// Free units that are neither on the list nor in flight.
+    missing_tokens: HashSet<i32>,
+    /// Tokens on the list whose units are not free.
+    stale_tokens: HashSet<i32>,
+    waiting: i64,
+    missing_waiters: HashMap<Ticket, Seq>,
+    /// In line, though the journal does not have them waiting.
+    stray_waiters: HashMap<Ticket, Seq>,
+}
+
+/// Compares everything there is to compare, now.
+///
+/// # Errors
+/// Unavailable when a store did not answer.
+pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowError> {
+    let counts = gate.ledger.counts(sale.id).await?;
+    let line = |name, expected, actual| CheckLine { name, expected, actual };
+    let mut lines = vec![
+        line("confirmed holds without their order", 0, counts.mismatched),
+        line("live or sold units beyond the stock", 0, counts.beyond_stock),
+    ];
+    let snapshot = gate.ledger.sale_snapshot(sale.clone()).await?;
+    let stock = snapshot.stock;
+    lines.push(line("orders", stock.sold, counts.orders));
+    lines.push(line("tickets admitted", snapshot.admitted(), counts.admitted));
+    lines.push(line("units seeded", stock.seeded, stock_by_unit(gate, sale, &snapshot).await?));
+    if recover::is_over(sale, stock.held) {
+        return Ok(lines); // Redis may have forgotten it.
+    }
+    match gate.live.survey(sale.id, sale.epoch, "").await? {
+        Survey::Seen { n, .. } => {
+            // A batch that is being recorded just now is one ahead, and that is well.
+            let recorded = counts.last_batch.max(n.min(counts.last_batch + 1));
+            lines.push(line("batches", recorded, n));
+        }
+        Survey::OtherEpoch(rules) => {
+            lines.push(line("epoch", sale.epoch.into(), rules.into()));
+            return Ok(lines);
+        }
+        Survey::Missing => {
+            lines.push(line("epoch", sale.epoch.into(), 0));
+            return Ok(lines);
+        }
+    }
+    let found = twice(gate, sale).await?;
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let offered = found.free_units - count(found.missing_tokens.len());
+    lines.push(line("free units offered", found.free_units, offered));
+    lines.push(line("tokens of units that are not free", 0, count(found.stale_tokens.len())));
+    let in_line = found.waiting - count(found.missing_waiters.len());
+    lines.push(line("waiting tickets in line", found.waiting, in_line));
+    lines.push(line("tickets in line that do not wait", 0, count(found.stray_waiters.len())));
+    Ok(lines)
+}
+
+/// Units counted one by one: free, held, sold and withdrawn.
+async fn stock_by_unit(
+    gate: &Gate,
+    sale: &Sale,
+    snapshot: &crate::ledger::SaleSnapshot,
+) -> Result<i64, FlowError> {
+    let free = gate.ledger.all_free(sale.id).await?.len();
+    let stock = snapshot.stock;
+    let counted = stock.held + stock.sold + stock.withdrawn + i64::try_from(free).unwrap_or(0);
+    // A hold that was made or ended between the two readings shows as a difference of a few units.
+    let again = gate.ledger.sale_snapshot(sale.clone()).await?.stock;
+    let moved = (again.available() - stock.available()).abs();
+    Ok(if (counted - stock.seeded).abs() <= moved { stock.seeded } else { counted })
+}
+
+/// Mends what differs: the tokens of free units are offered, other tokens are not; who waits by the journal
+/// is in line, and nobody else.
+///
+/// # Errors
+/// Unavailable when a store did not answer; the next audit tries again.
+pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowError> {
+    watch::reread(gate, line).await?;
+    let snapshot = line.view().snapshot.clone();
+    let sale = &snapshot.sale;
+    if recover::is_over(sale, snapshot.stock.held) {
+        gate.live.forget(sale.id).await?;
+        return Ok(Repairs::default());
+    }
+    if sale.state == SaleState::Closed {
+        recover::empty_line(gate, sale.id, sale.epoch, Seq::new(sale.epoch + 1, 0)).await?;
+    }
+    let found = twice(gate, sale).await?;
+    let mut done = Repairs::default();
+    let missing: Vec<i32> = found.missing_tokens.into_iter().collect();
+    for page in missing.chunks(PAGE) {
+        done.tokens_added += gate.live.free(sale.id, sale.epoch, page).await?;
+    }
+    let stale: Vec<i32> = found.stale_tokens.into_iter().collect();
+    for page in stale.chunks(PAGE) {
+        done.tokens_dropped += gate.live.drop_tokens(sale.id, sale.epoch, page).await?;
+    }
+    let waiters: Vec<Waiter> =
+        found.missing_waiters.into_iter().map(|(ticket, seq)| Waiter { ticket, seq }).collect();
+    for page in waiters.chunks(PAGE) {
+        done.waiters_restored += gate.live.restore(sale.id, sale.epoch, page).await?;
+    }
+    for (ticket, seq) in found.stray_waiters {
+        done.waiters_dropped += u64::from(drop_stray(gate, sale, ticket, seq).await?);
+    }
+    tell(sale.id, done);
+    Ok(done)
+}
+
+/// A ticket in line that the journal does not have waiting: it left or was admitted, or its join was never
+/// answered and nobody owns it.
+async fn drop_stray(gate: &Gate, sale: &Sale, ticket: Ticket, seq: Seq) -> Result<bool, FlowError> {
+    match gate.ledger.ticket(sale.id, ticket).await? {
+        Some(facts) if facts.fate == Fate::Waiting && facts.seq == seq => Ok(false),
+        Some(_) | None => Ok(gate.live.leave(sale.id, sale.epoch, ticket).await?),
+    }
+}
+
+fn tell(sale: SaleId, done: Repairs) {
+    let parts = [
+        ("token_added", done.tokens_added),
+        ("token_dropped", done.tokens_dropped),
+        ("waiter_restored", done.waiters_restored),
+        ("waiter_dropped", done.waiters_dropped),
+    ];
+    for (repair, times) in parts {
+        counter!(telemetry::REPAIRS, "repair" => repair).increment(times);
+    }
+    if done != Repairs::default() {
+        tracing::warn!(sale.id = %sale, ?done, "the auditor mended what differed");
+    }
+}
+
+/// What differs now and still differs a moment later.
+async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
+    let mut found = difference(gate, sale).await?;
+    if found.missing_tokens.is_empty()
+        && found.stale_tokens.is_empty()
+        && found.missing_waiters.is_empty()
+        && found.stray_waiters.is_empty()
+    {
+        return Ok(found);
+    }
+    sleep(LOOK_AGAIN_AFTER).await;
+    let again = difference(gate, sale).await?;
+    found.free_units = again.free_units;
+    found.waiting = again.waiting;
+    found.missing_tokens.retain(|unit| again.missing_tokens.contains(unit));
+    found.stale_tokens.retain(|unit| again.stale_tokens.contains(unit));
+    found.missing_waiters.retain(|ticket, _| again.missing_waiters.contains_key(ticket));
+    found.stray_waiters.retain(|ticket, _| again.stray_waiters.contains_key(ticket));
+    Ok(found)
+}
+
+async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
+    let mut found = Difference::default();
+    let (listed, in_flight) = gate.live.all_tokens(sale.id, sale.epoch).await?;
+    let free: HashSet<i32> = gate.ledger.all_free(sale.id).await?.into_iter().collect();
+    found.free_units = i64::try_from(free.len()).unwrap_or(i64::MAX);
+    let offered: HashSet<i32> = listed.iter().chain(&in_flight).copied().collect();
+    found.missing_tokens = free.difference(&offered).copied().take(MOST_NAMED).collect();
+    found.stale_tokens =
+        listed.into_iter().filter(|unit| !free.contains(unit)).take(MOST_NAMED).collect();
+    if sale.state != SaleState::Closed {
+        compare_lines(gate, sale, &mut found).await?;
+    }
+    Ok(found)
+}
+
+/// Walks the line and the journal side by side, in order of number.
+async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Result<(), FlowError> {
+    let (mut journal_after, mut line_after) = (Seq(0), Seq(0));
+    let (mut journal_done, mut line_done) = (false, false);
+    // What one side has and the other has not shown yet.
+    let (mut only_journal, mut only_line) = (HashMap::new(), HashMap::new());
+    while !(journal_done && line_done) {
+        if !journal_done {
+            let page = gate.ledger.waiting_page(sale.id, journal_after, PAGE as i64).await?;
+            journal_done = page.len() < PAGE;
+            journal_after = page.last().map_or(journal_after, |(_, seq)| *seq);
+            found.waiting += i64::try_from(page.len()).unwrap_or(0);
+            for (ticket, seq) in page {
+                if only_line.remove(&ticket).is_none() {
+                    only_journal.insert(ticket, seq);
+                }
+            }
+        }
+        if !line_done && (journal_done || line_after <= journal_after) {
+            let (queued, in_flight) = gate.live.page(sale.id, sale.epoch, line_after).await?;
+            line_done = queued.is_empty();
+            line_after = queued.last().map_or(line_after, |waiter| waiter.seq);
+            for waiter in queued {
+                if only_journal.remove(&waiter.ticket).is_none() {
+                    only_line.insert(waiter.ticket, waiter.seq);
+                }
+            }
+            for waiter in in_flight {
+                only_journal.remove(&waiter.ticket);
+                only_line.remove(&waiter.ticket);
+            }
+        }
+    }
+    found.missing_waiters = only_journal.into_iter().take(MOST_NAMED).collect();
+    found.stray_waiters = only_line.into_iter().take(MOST_NAMED).collect();
+    Ok(())
+}

@@ -1,0 +1,339 @@
+//! Joining: a place at the end of the line, answered once the journal has it.
+//!
+//! Joins are gathered naturally: what arrived while the last group was under way goes as the next one,
+//! with one script call and one journal commit for all. When Postgres is slow the signed credential is
+//! the receipt, and the journal is written as soon as it can be.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::watch::{self, Line};
+use super::{FlowError, Gate, Refusal, recover};
+use crate::ledger::{Fate, Journaled, LedgerError};
+use crate::live::{LiveError, MOST_TICKETS, Waiter};
+use crate::sale::{SaleId, SaleState, Seq, Status, Ticket};
+use crate::telemetry;
+
+/// Joins that may wait for their group: ten thousand arriving in one instant fit, twice over. Beyond, the
+/// caller is asked to come back.
+pub const JOIN_QUEUE: usize = 20_000;
+/// Postgres has this long to journal a group before its joins are answered on their credential alone.
+const JOURNAL_WITHIN: Duration = Duration::from_millis(250);
+/// How long a join waits for its answer in all.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// Joins answered but not yet journaled, over all sales of this gateway; beyond, joins are refused.
+const MOST_DEFERRED: usize = 200_000;
+/// Between two attempts to write a deferred group.
+const DEFERRED_RETRY: Duration = Duration::from_millis(500);
+/// Attempts to place a group while Redis is being rebuilt.
+const PLACE_ATTEMPTS: usize = 3;
+
+/// A join on its way to its place.
+pub struct Arrival {
+    ticket: Ticket,
+    answer: oneshot::Sender<Result<Place, Refused>>,
+}
+
+/// A place in line. `position` is the place at the moment of joining; a ticket that was known before
+/// stands where its number says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub seq: Seq,
+    pub known: bool,
+}
+
+/// Why a whole group or one of it got no place.
+#[derive(Debug, Clone)]
+enum Refused {
+    No(Refusal),
+    Away(&'static str),
+}
+
+/// Gives `ticket` a place at the end of the line, or finds the one it has.
+///
+/// # Errors
+/// Refused with `SaleClosed`, `SoldOut` or `LineFull`; unavailable when Redis does not answer or too many
+/// joins wait.
+pub async fn join(gate: &Gate, line: &Line, ticket: Ticket) -> Result<Place, FlowError> {
+    let started = Instant::now();
+    takes_joins(line)?;
+    if gate.draining.is_cancelled() {
+        return Err(FlowError::Unavailable("gateway", None));
+    }
+    if gate.deferred.load(Ordering::Relaxed) > MOST_DEFERRED {
+        return Err(FlowError::Unavailable("postgres", None));
+    }
+    let (answer, place) = oneshot::channel();
+    line.arrivals
+        .try_send(Arrival { ticket, answer })
+        .map_err(|_| FlowError::Unavailable("gateway", None))?;
+    let place = match timeout(ANSWER_WITHIN, place).await {
+        Ok(Ok(Ok(place))) => Ok(place),
+        Ok(Ok(Err(Refused::No(refusal)))) => Err(FlowError::Refused(refusal)),
+        Ok(Ok(Err(Refused::Away(what)))) => Err(FlowError::Unavailable(what, None)),
+        Ok(Err(_)) | Err(_) => Err(FlowError::Unavailable("gateway", None)),
+    };
+    let outcome = match &place {
+        Ok(Place { known: true, .. }) => "repeated",
+        Ok(Place { known: false, .. }) => "joined",
+        Err(_) => "refused",
+    };
+    counter!(telemetry::JOINS, "outcome" => outcome).increment(1);
+    histogram!(telemetry::JOIN_SECONDS).record(started.elapsed());
+    place
+}
+
+/// Whether the sale takes joins, as far as this gateway knows; the journal asks Postgres again.
+pub fn takes_joins(line: &Line) -> Result<(), Refusal> {
+    match line.view().snapshot.sale.status() {
+        Status::Closed => Err(Refusal::SaleClosed),
+        Status::SoldOut => Err(Refusal::SoldOut),
+        Status::Scheduled | Status::Open | Status::Paused => Ok(()),
+    }
+}
+
+/// Takes one sale's arrivals in groups, for as long as anyone may send one.
+pub(super) async fn gather(
+    gate: Arc<Gate>,
+    line: Arc<Line>,
+    mut arrivals: mpsc::Receiver<Arrival>,
+) {
+    // The task must not keep its own sender alive: it ends when the sale is let go.
+    let line = {
+        let weak = Arc::downgrade(&line);
+        drop(line);
+        weak
+    };
+    let mut group = Vec::new();
+    while arrivals.recv_many(&mut group, MOST_TICKETS).await > 0 {
+        let Some(line) = line.upgrade() else { return };
+        histogram!(telemetry::JOIN_GROUP).record(group.len() as f64);
+        place(&gate, &line, std::mem::take(&mut group)).await;
+    }
+}
+
+/// Gives a group its numbers, journals them and answers each.
+async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
+    let tickets: Vec<Ticket> = group.iter().map(|arrival| arrival.ticket).collect();
+    for attempt in 1..=PLACE_ATTEMPTS {
+        let seqs = match numbers(gate, line, &tickets).await {
+            Ok(seqs) => seqs,
+            Err(LiveError::Fenced) if attempt < PLACE_ATTEMPTS => continue,
+            Err(error) => {
+                tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "joins not placed");
+                // Redis may have placed them without our hearing of it; nobody would own those places.
+                tokio::spawn(withdraw(gate.clone(), line.clone(), tickets));
+                return refuse(group, &Refused::Away("redis"));
+            }
+        };
+        let placed: Vec<(Ticket, Seq)> =
+            tickets.iter().zip(&seqs).filter_map(|(t, seq)| seq.map(|seq| (*t, seq))).collect();
+        match journal_in_time(gate, line, placed).await {
+            Ok(Some(journaled)) => return answer(gate, line, group, &seqs, journaled).await,
+            Ok(None) => {
+                return tell(group, &seqs, |_, seq| Ok(Place { seq, known: false }));
+            }
+            Err(Lost) => {
+                // Redis handed out a number twice: it went back in time. Rebuild, and place them anew.
+                let epoch = line.view().snapshot.sale.epoch;
+                let why = "a number was handed out twice";
+                if let Err(error) = recover::recover(gate, line, epoch, why).await {
+                    tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "no rebuild");
+                }
+            }
+        }
+    }
+    refuse(group, &Refused::Away("redis"));
+}
+
+async fn numbers(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    tickets: &[Ticket],
+) -> Result<Vec<Option<Seq>>, LiveError> {
+    let view = line.view();
+    let sale = &view.snapshot.sale;
+    let joined = gate.live.join(line.id, sale.epoch, sale.settings.max_waiting, tickets).await;
+    if matches!(joined, Err(LiveError::Fenced))
+        && let Err(error) = refresh_epoch(gate, line).await
+    {
+        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "epoch not read");
+    }
+    Ok(joined?.seqs)
+}
+
+/// Another epoch rules than this gateway thought: look again, and rebuild if Redis lost the sale.
+async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError> {
+    watch::reread(gate, line).await?;
+    watch::survey(gate, line).await
+}
+
+/// Takes tickets out of line whose joins were refused. What this misses the auditor finds.
+async fn withdraw(gate: Arc<Gate>, line: Arc<Line>, tickets: Vec<Ticket>) {
+    sleep(DEFERRED_RETRY).await;
+    let epoch = line.view().snapshot.sale.epoch;
+    for ticket in tickets {
+        if gate.live.leave(line.id, epoch, ticket).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A number was handed out twice.
+struct Lost;
+
+/// Journals a group; nothing when Postgres took too long, and then it is written behind the scenes.
+async fn journal_in_time(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    placed: Vec<(Ticket, Seq)>,
+) -> Result<Option<Journaled>, Lost> {
+    let (id, shared) = (line.id, Arc::new(placed));
+    let mut writing = tokio::spawn(journal(gate.clone(), id, shared.clone(), false));
+    match timeout(JOURNAL_WITHIN, &mut writing).await {
+        Ok(Ok(Ok(journaled))) => return Ok(Some(journaled)),
+        Ok(Ok(Err(error))) if error.constraint() == Some("joins_seq_unique") => return Err(Lost),
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(sale.id = %id, error = format!("{error:#}"), "joins not journaled yet");
+        }
+        Ok(Err(_)) | Err(_) => tracing::warn!(sale.id = %id, "postgres is slow to journal joins"),
+    }
+    gate.deferred.fetch_add(shared.len(), Ordering::Relaxed);
+    counter!(telemetry::JOINS_DEFERRED).increment(shared.len() as u64);
+    let (gate, line) = (gate.clone(), line.clone());
+    tokio::spawn(async move {
+        write_behind(&gate, &line, &shared).await;
+        gate.deferred.fetch_sub(shared.len(), Ordering::Relaxed);
+    });
+    Ok(None)
+}
+
+async fn journal(
+    gate: Arc<Gate>,
+    sale: SaleId,
+    joins: Arc<Vec<(Ticket, Seq)>>,
+    even_if_over: bool,
+) -> Result<Journaled, LedgerError> {
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.share(sale).await?;
+    let journaled = tx.journal(sale, &joins, even_if_over).await?;
+    tx.commit().await?;
+    Ok(journaled)
+}
+
+/// Writes joins that were answered already, however long it takes. The credential is the receipt: should
+/// this gateway end first, the ticket is journaled when its shopper comes back.
+async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticket, Seq)>>) {
+    loop {
+        match journal(gate.clone(), line.id, joins.clone(), true).await {
+            Ok(journaled) => {
+                settle_strays(gate, line, joins, &journaled).await;
+                return;
+            }
+            Err(error) if error.constraint().is_some() => {
+                tracing::error!(sale.id = %line.id, error = format!("{error:#}"), "joins refused");
+                return;
+            }
+            Err(_) => sleep(DEFERRED_RETRY).await,
+        }
+    }
+}
+
+/// Answers a journaled group, after Redis was told of whoever may not stand where it put them.
+async fn answer(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    group: Vec<Arrival>,
+    seqs: &[Option<Seq>],
+    journaled: Journaled,
+) {
+    let over = match journaled.state {
+        SaleState::Closed => Some(Refusal::SaleClosed),
+        SaleState::Scheduled | SaleState::Open | SaleState::Paused if journaled.sold_out => {
+            Some(Refusal::SoldOut)
+        }
+        SaleState::Scheduled | SaleState::Open | SaleState::Paused => None,
+    };
+    if let Some(refusal) = over {
+        for arrival in &group {
+            drop_from_line(gate, line, journaled.epoch, arrival.ticket).await;
+        }
+        return refuse(group, &Refused::No(refusal));
+    }
+    let placed: Vec<(Ticket, Seq)> = group
+        .iter()
+        .zip(seqs)
+        .filter_map(|(arrival, seq)| seq.map(|seq| (arrival.ticket, seq)))
+        .collect();
+    settle_strays(gate, line, &placed, &journaled).await;
+    tell(group, seqs, |ticket, seq| {
+        let before = journaled.known.iter().find(|(known, _, _)| *known == ticket);
+        Ok(before
+            .map_or(Place { seq, known: false }, |(_, seq, _)| Place { seq: *seq, known: true }))
+    });
+}
+
+/// Corrects Redis where the journal knows better: tickets that are over leave the line, tickets with an
+/// older number get it back, and a group that crossed a rebuild is put into the rebuilt line.
+async fn settle_strays(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    placed: &[(Ticket, Seq)],
+    journaled: &Journaled,
+) {
+    let epoch = journaled.epoch;
+    let mut back: Vec<Waiter> = Vec::new();
+    for (ticket, seq, fate) in &journaled.known {
+        drop_from_line(gate, line, epoch, *ticket).await;
+        if *fate == Fate::Waiting {
+            back.push(Waiter { ticket: *ticket, seq: *seq });
+        }
+    }
+    if placed.iter().any(|(_, seq)| seq.epoch() != epoch) {
+        let unknown = |ticket: &Ticket| journaled.known.iter().all(|(known, _, _)| known != ticket);
+        back.extend(
+            placed
+                .iter()
+                .filter(|(ticket, _)| unknown(ticket))
+                .map(|(ticket, seq)| Waiter { ticket: *ticket, seq: *seq }),
+        );
+    }
+    for page in back.chunks(crate::live::PAGE) {
+        if let Err(error) = gate.live.restore(line.id, epoch, page).await {
+            // The auditor compares line and journal and will find them.
+            tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "waiters not restored");
+        }
+    }
+}
+
+async fn drop_from_line(gate: &Gate, line: &Line, epoch: i32, ticket: Ticket) {
+    if let Err(error) = gate.live.leave(line.id, epoch, ticket).await {
+        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "ticket left in line");
+    }
+}
+
+fn tell(
+    group: Vec<Arrival>,
+    seqs: &[Option<Seq>],
+    place: impl Fn(Ticket, Seq) -> Result<Place, Refused>,
+) {
+    for (arrival, seq) in group.into_iter().zip(seqs) {
+        let told = match seq {
+            Some(seq) => place(arrival.ticket, *seq),
+            None => Err(Refused::No(Refusal::LineFull)),
+        };
+        // Whoever hung up keeps the place; a retry with the same key finds it.
+        let _ = arrival.answer.send(told);
+    }
+}
+
+fn refuse(group: Vec<Arrival>, why: &Refused) {
+    for arrival in group {
+        let _ = arrival.answer.send(Err(why.clone()));
+    }
+}

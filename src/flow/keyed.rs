@@ -1,0 +1,52 @@
+//! Idempotency keys: the same key and body get the same answer again.
+
+use super::{FlowError, Gate, Refusal, Reply};
+use crate::ledger::{Key, Stored};
+use crate::sale::SaleId;
+
+/// A key, scoped to its caller and route.
+pub fn key(caller: &str, route: &str, key: String, fingerprint: Vec<u8>) -> Key {
+    Key { caller: caller.to_owned(), route: route.to_owned(), key, fingerprint }
+}
+
+/// The key of a join, which has no caller yet: who knows the key is the caller.
+pub fn join_key(sale: SaleId, text: &str, fingerprint: Vec<u8>) -> Key {
+    key("join", &format!("join {sale}"), text.to_owned(), fingerprint)
+}
+
+/// The answer that a key had before, if any.
+///
+/// # Errors
+/// Refused with `KeyReused` when it came with another body. While Postgres is away nothing is known, and
+/// the join itself is safe to repeat: its key names its ticket.
+pub async fn replay(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> {
+    match gate.ledger.stored(key).await {
+        Ok(Stored::Answer { status, body }) => Ok(Some(Reply { status, body })),
+        Ok(Stored::Reused) => Err(Refusal::KeyReused.into()),
+        Ok(Stored::Nothing | Stored::InProgress) => Ok(None),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "join without its idempotency record");
+            Ok(None)
+        }
+    }
+}
+
+/// Stores an answer under its key, unless one is there; returns the one that is there.
+pub async fn remember(gate: &Gate, key: &Key, reply: Reply) -> Reply {
+    let stored = async {
+        let mut tx = gate.ledger.begin().await?;
+        if !tx.store_first(key, reply.status, &reply.body).await? {
+            return gate.ledger.stored(key).await;
+        }
+        tx.commit().await?;
+        Ok(Stored::Nothing)
+    };
+    match stored.await {
+        Ok(Stored::Answer { status, body }) => Reply { status, body },
+        Ok(Stored::Nothing | Stored::Reused | Stored::InProgress) => reply,
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "answer of a join not stored");
+            reply
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Leaving: by the shopper, or by an operator's hand. The journal row decides against admission.
+
+use super::{FlowError, Gate, Refusal};
+use crate::ledger::Fate;
+use crate::sale::{Claim, SaleId, Ticket};
+
+/// Takes the shopper's own ticket out of the line. Repeated, the same.
+///
+/// # Errors
+/// Refused with `AlreadyAdmitted` for a ticket that holds a unit.
+pub async fn leave(gate: &Gate, claim: Claim) -> Result<(), FlowError> {
+    let mut tx = gate.ledger.begin_line().await?;
+    let fate = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
+    tx.commit().await?;
+    if fate == Fate::Admitted {
+        return Err(Refusal::AlreadyAdmitted.into());
+    }
+    out_of_line(gate, claim.sale, claim.ticket).await;
+    Ok(())
+}
+
+/// Takes any ticket out of the line, on an operator's word. Repeated, the same.
+///
+/// # Errors
+/// Refused with `NoSuchTicket` for one that never joined this sale, `AlreadyAdmitted` for one that holds a
+/// unit.
+pub async fn remove(
+    gate: &Gate,
+    actor: &str,
+    sale: SaleId,
+    ticket: Ticket,
+) -> Result<(), FlowError> {
+    let mut tx = gate.ledger.begin_line().await?;
+    let seq = tx.seq_of(sale, ticket).await?.ok_or(Refusal::NoSuchTicket)?;
+    let before = gate.ledger.ticket(sale, ticket).await?.map(|facts| facts.fate);
+    let fate = tx.end_ticket(sale, ticket, seq, true).await?;
+    if fate == Fate::Removed && before == Some(Fate::Waiting) {
+        let detail = serde_json::json!({ "ticket": ticket.to_string(), "number": seq.0 });
+        tx.audit(sale, actor, "remove", &detail).await?;
+    }
+    tx.commit().await?;
+    if fate == Fate::Admitted {
+        return Err(Refusal::AlreadyAdmitted.into());
+    }
+    out_of_line(gate, sale, ticket).await;
+    Ok(())
+}
+
+/// Postgres has it; Redis is told, and the auditor tells it again should it not hear.
+async fn out_of_line(gate: &Gate, sale: SaleId, ticket: Ticket) {
+    let Some(line) = gate.line_of(sale) else { return };
+    let epoch = line.view().snapshot.sale.epoch;
+    if let Err(error) = gate.live.leave(sale, epoch, ticket).await {
+        tracing::warn!(sale.id = %sale, error = format!("{error:#}"), "ticket not taken out of line");
+    }
+    gate.nudge();
+}

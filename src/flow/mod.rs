@@ -1,0 +1,215 @@
+//! The steps of a sale. Only here is it decided in which order Redis and Postgres are asked, and what
+//! happens when the second does not answer. The web and the timers are two doors into the same steps.
+
+pub mod admit;
+pub mod audit;
+pub mod expire;
+pub mod follow;
+pub mod join;
+pub mod keyed;
+pub mod leave;
+pub mod lists;
+pub mod operate;
+pub mod recover;
+pub mod selfcheck;
+pub mod settle;
+pub mod state;
+pub mod watch;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::ledger::{Key, Ledger, LedgerError, Stored, Tx};
+use crate::live::{Live, LiveError};
+use crate::sale::{Fault, HoldState, Sale, SaleId, Signer};
+use watch::Line;
+
+/// Everything a step needs. One for each gateway; shared by all its tasks.
+pub struct Gate {
+    pub live: Live,
+    pub ledger: Ledger,
+    pub clock: Clock,
+    pub signer: Signer,
+    /// Set when the gateway is told to stop: no new joins, sockets go.
+    pub draining: CancellationToken,
+    lines: RwLock<HashMap<SaleId, Arc<Line>>>,
+    /// Wakes the watch when something changed that shoppers should see at once.
+    changed: Notify,
+    health: Health,
+    /// Joins that were answered and wait to be journaled.
+    deferred: AtomicUsize,
+}
+
+/// Which stores answered last.
+#[derive(Debug, Default)]
+struct Health {
+    migrated: AtomicBool,
+    ledger: AtomicBool,
+    live: AtomicBool,
+}
+
+/// A definite no. It changed nothing, and asking again answers the same until something else changes.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such sale")]
+    NoSuchSale,
+    #[error("there is no such ticket")]
+    NoSuchTicket,
+    #[error("there is no such hold")]
+    NoSuchHold,
+    #[error("another sale has this slug")]
+    SlugTaken,
+    #[error("this sale is closed")]
+    SaleClosed,
+    #[error("every unit is sold")]
+    SoldOut,
+    #[error("this sale is not open")]
+    NotOpen,
+    #[error("the line is as long as it may get")]
+    LineFull,
+    #[error("this ticket holds a unit already")]
+    AlreadyAdmitted,
+    #[error("this hold has ended")]
+    HoldEnded(HoldState),
+    #[error("this sale's purchases are confirmed by the shop")]
+    ShopConfirms,
+    #[error("fields are at fault")]
+    Invalid(Vec<Fault>),
+    #[error("this idempotency key came with another request")]
+    KeyReused,
+    #[error("the first request with this idempotency key is still running")]
+    KeyInProgress,
+}
+
+/// Why a step did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Nothing was done for want of a store; come back soon.
+    #[error("{0} is away")]
+    Unavailable(&'static str, #[source] Option<anyhow::Error>),
+    /// It may have been done or not: repeat it with the same key.
+    #[error("the outcome is not known")]
+    Unknown(#[source] anyhow::Error),
+    #[error(transparent)]
+    Internal(anyhow::Error),
+}
+
+impl From<LedgerError> for FlowError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Database(_) | LedgerError::Migrate(_) => {
+                Self::Unavailable("postgres", Some(error.into()))
+            }
+            LedgerError::Impossible(_) => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl From<LiveError> for FlowError {
+    fn from(error: LiveError) -> Self {
+        match error {
+            LiveError::Away(_) | LiveError::Fenced => {
+                Self::Unavailable("redis", Some(error.into()))
+            }
+            LiveError::Contract { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+/// An answer as it goes out, and as it is stored under an idempotency key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply {
+    pub status: u16,
+    pub body: Value,
+}
+
+impl Gate {
+    pub fn new(live: Live, ledger: Ledger, signer: Signer) -> Self {
+        Self {
+            live,
+            ledger,
+            clock: Clock::default(),
+            signer,
+            draining: CancellationToken::new(),
+            lines: RwLock::default(),
+            changed: Notify::new(),
+            health: Health::default(),
+            deferred: AtomicUsize::new(0),
+        }
+    }
+
+    /// What keeps this gateway from serving, by name; empty when it is ready.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let parts = [
+            ("postgres", &self.health.ledger),
+            ("redis", &self.health.live),
+            ("migrations", &self.health.migrated),
+        ];
+        let mut missing: Vec<_> = parts
+            .into_iter()
+            .filter(|(_, there)| !there.load(Ordering::Relaxed))
+            .map(|(name, _)| name)
+            .collect();
+        if self.draining.is_cancelled() {
+            missing.push("draining");
+        }
+        missing
+    }
+
+    /// Shoppers should see soon what just changed.
+    pub fn nudge(&self) {
+        self.changed.notify_one();
+    }
+
+    /// The running sale with this id or slug, as this gateway follows it.
+    pub fn line(&self, reference: &str) -> Option<Arc<Line>> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        match reference.parse::<SaleId>() {
+            Ok(id) => lines.get(&id).cloned(),
+            Err(_) => lines.values().find(|line| line.view().slug() == reference).cloned(),
+        }
+    }
+
+    /// The same, by id.
+    pub fn line_of(&self, sale: SaleId) -> Option<Arc<Line>> {
+        self.lines.read().unwrap_or_else(PoisonError::into_inner).get(&sale).cloned()
+    }
+
+    /// All running sales that this gateway follows.
+    pub fn all_lines(&self) -> Vec<Arc<Line>> {
+        self.lines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Any sale by id or slug: from Postgres, which also knows those that are over.
+    pub async fn sale(&self, reference: &str) -> Result<Sale, FlowError> {
+        Ok(self.ledger.find_sale(reference).await?.ok_or(Refusal::NoSuchSale)?)
+    }
+}
+
+/// What a step found when it began under an idempotency key.
+enum Begun {
+    /// Go ahead in this transaction.
+    Fresh(Tx),
+    /// It was done before; this was the answer.
+    Replay(Reply),
+}
+
+/// Begins a change, unless its key was used before.
+async fn begin(gate: &Gate, key: Option<&Key>) -> Result<Begun, FlowError> {
+    let mut tx = gate.ledger.begin().await?;
+    let Some(key) = key else { return Ok(Begun::Fresh(tx)) };
+    match tx.claim(key).await? {
+        Stored::Nothing => Ok(Begun::Fresh(tx)),
+        Stored::Answer { status, body } => Ok(Begun::Replay(Reply { status, body })),
+        Stored::Reused => Err(Refusal::KeyReused.into()),
+        Stored::InProgress => Err(Refusal::KeyInProgress.into()),
+    }
+}

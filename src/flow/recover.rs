@@ -1,0 +1,145 @@
+//! Recovering: when Redis lost a sale it is rebuilt from Postgres, under a higher epoch that fences
+//! whatever still runs on the older copy. A new sale is loaded the same way.
+//!
+//! Postgres behind Redis is the one case that is not repaired: then the sale stops and a person looks.
+
+use std::sync::Arc;
+
+use metrics::counter;
+use tokio::time::Instant;
+
+use super::watch::{self, Line};
+use super::{FlowError, Gate};
+use crate::ledger::Tx;
+use crate::live::{PAGE, Survey, Waiter};
+use crate::sale::{Sale, SaleId, SaleState, Seq};
+use crate::telemetry;
+
+/// Sets the rebuild's lock apart from the sale's own.
+const REBUILD: i64 = 0x7eb;
+
+/// Rebuilds one sale in Redis, unless somebody else is at it or it is well by now. `seen` is the epoch
+/// under which the caller found it lost.
+///
+/// # Errors
+/// Unavailable when a store did not answer; the next survey tries again.
+pub async fn recover(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    seen: i32,
+    why: &str,
+) -> Result<(), FlowError> {
+    // Only one gateway at a time does the work. The lock saves work; the epoch keeps it right.
+    let mut busy = gate.ledger.begin_line().await?;
+    if !busy.single_out(line.id, REBUILD).await? {
+        return Err(FlowError::Unavailable("redis", None));
+    }
+    let started = Instant::now();
+    let Some(epoch) = next_epoch(gate, line, seen).await? else {
+        busy.commit().await?;
+        return watch::reread(gate, line).await;
+    };
+    let loaded = load(gate, line.id, epoch, &mut busy).await;
+    let outcome = if loaded.is_ok() { "done" } else { "failed" };
+    counter!(telemetry::RECOVERIES, "outcome" => outcome).increment(1);
+    let (waiters, units) = loaded?;
+    busy.commit().await?;
+    tracing::info!(
+        sale.id = %line.id,
+        epoch,
+        waiters,
+        units,
+        seconds = started.elapsed().as_secs_f64(),
+        why,
+        "line and tokens were loaded into redis"
+    );
+    watch::reread(gate, line).await
+}
+
+/// Raises the epoch, unless it was raised since or Redis is well again.
+async fn next_epoch(gate: &Gate, line: &Line, seen: i32) -> Result<Option<i32>, FlowError> {
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.exclude(line.id).await?;
+    let Some(sale) = tx.sale(line.id).await? else { return Ok(None) };
+    if sale.epoch != seen && is_well(gate, &sale).await? {
+        return Ok(None);
+    }
+    let epoch = tx.raise_epoch(line.id).await?;
+    tx.commit().await?;
+    Ok(Some(epoch))
+}
+
+async fn is_well(gate: &Gate, sale: &Sale) -> Result<bool, FlowError> {
+    Ok(matches!(gate.live.survey(sale.id, sale.epoch, "").await?, Survey::Seen { .. }))
+}
+
+/// Fills the next keys from Postgres and swaps them in. What was in flight when the epoch rose is either
+/// committed, and read here, or fenced.
+async fn load(
+    gate: &Gate,
+    sale: SaleId,
+    epoch: i32,
+    busy: &mut Tx,
+) -> Result<(usize, usize), FlowError> {
+    gate.live.load_begin(sale, epoch).await?;
+    let (mut after, mut waiters) = (Seq(0), 0);
+    loop {
+        let page = gate.ledger.waiting_page(sale, after, PAGE as i64).await?;
+        let Some((_, last)) = page.last().copied() else { break };
+        let page: Vec<Waiter> =
+            page.into_iter().map(|(ticket, seq)| Waiter { ticket, seq }).collect();
+        gate.live.load_waiters(sale, epoch, &page).await?;
+        (after, waiters) = (last, waiters + page.len());
+        busy.single_out(sale, REBUILD).await?; // Keeps the lock's connection from idling out.
+    }
+    let (mut after, mut units) = (0, 0);
+    while let Some(page) = gate.ledger.free_page(sale, after, PAGE as i32).await? {
+        gate.live.load_tokens(sale, epoch, &page).await?;
+        (after, units) = (after + PAGE as i32, units + page.len());
+        busy.single_out(sale, REBUILD).await?;
+    }
+    let version = gate.clock.now().as_millisecond().unsigned_abs();
+    if gate.live.swap(sale, epoch, version).await? {
+        Ok((waiters, units))
+    } else {
+        Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch.
+    }
+}
+
+/// Stops a sale whose Postgres is older than its Redis: commits were lost, and only a person can say what
+/// was sold.
+pub(super) async fn postgres_is_behind(
+    gate: &Gate,
+    sale: SaleId,
+    why: &str,
+) -> Result<(), FlowError> {
+    let fault = format!("postgres lost commits: {why}");
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.exclude(sale).await?;
+    let stopped = tx.stop(sale, &fault).await?;
+    if stopped {
+        tx.audit(sale, "ropeline", "stop", &serde_json::json!({ "fault": fault })).await?;
+    }
+    tx.commit().await?;
+    if stopped {
+        counter!(telemetry::STOPPED).increment(1);
+        tracing::error!(sale.id = %sale, fault, "the sale was stopped; see docs/operations.md");
+    }
+    Ok(())
+}
+
+/// Empties the line of a sale that is over for everyone up to `upto`.
+pub(super) async fn empty_line(
+    gate: &Gate,
+    sale: SaleId,
+    epoch: i32,
+    upto: Seq,
+) -> Result<(), FlowError> {
+    while gate.live.clear(sale, epoch, upto).await? > 0 {}
+    Ok(())
+}
+
+/// Whether gateways have nothing left to do for a sale.
+pub fn is_over(sale: &Sale, held: i64) -> bool {
+    sale.state == SaleState::Closed && held == 0
+}

@@ -1,0 +1,174 @@
+//! The end of a hold by its shopper or shop: bought, or given back. Needs Postgres alone.
+//!
+//! There are three answers: done, refused for good, or unknown; after an unknown one the same call tells
+//! what happened. Each runs in a task of its own, so that a client who hangs up cannot cancel it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{counter, histogram};
+use tokio::time::{Instant, timeout};
+
+use super::{Begun, FlowError, Gate, Refusal, Reply, begin};
+use crate::ledger::{Confirmed, Key, Tx};
+use crate::sale::{Checkout, Claim, Hold, HoldId, HoldState};
+use crate::telemetry;
+
+/// Longest wait for Postgres before the outcome is called unknown.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// Who settles a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// A shopper, with the credentials that came along; one of them must be the hold's.
+    Shopper(Vec<Claim>),
+    /// The shop's backend, or an operator, with an API key.
+    Shop,
+}
+
+impl By {
+    pub fn may_see(&self, hold: &Hold) -> bool {
+        match self {
+            Self::Shop => true,
+            Self::Shopper(claims) => {
+                claims.iter().any(|claim| claim.sale == hold.sale && claim.ticket == hold.ticket)
+            }
+        }
+    }
+
+    /// Whose idempotency keys these are; the hold in the route does the rest.
+    pub fn scope(&self) -> &'static str {
+        match self {
+            Self::Shop => "operator",
+            Self::Shopper(_) => "shopper",
+        }
+    }
+}
+
+/// How a hold is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Settle {
+    Confirm { payment_reference: Option<String> },
+    Release,
+}
+
+impl Settle {
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Confirm { .. } => "confirm",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// Turns what happened into the answer that goes out and is stored.
+pub type Render = fn(&Result<Hold, Refusal>) -> Reply;
+
+/// Confirms or releases a hold.
+///
+/// # Errors
+/// Refused with `NoSuchHold` for an unknown one or somebody else's, `ShopConfirms` where the shopper may
+/// not confirm. `Unknown` when Postgres did not answer: it may have happened.
+pub async fn settle(
+    gate: &Arc<Gate>,
+    by: By,
+    id: HoldId,
+    settle: Settle,
+    key: Option<Key>,
+    render: Render,
+) -> Result<Reply, FlowError> {
+    let started = Instant::now();
+    let confirms = matches!(settle, Settle::Confirm { .. });
+    let work = tokio::spawn(run(gate.clone(), by, id, settle, key, render));
+    let outcome = match timeout(ANSWER_WITHIN, work).await {
+        Ok(Ok(Err(FlowError::Unavailable(_, cause)))) => {
+            Err(FlowError::Unknown(cause.unwrap_or_else(|| anyhow::anyhow!("postgres is away"))))
+        }
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(panic)) => Err(FlowError::Internal(panic.into())),
+        Err(late) => Err(FlowError::Unknown(late.into())),
+    };
+    if confirms {
+        let label = match &outcome {
+            Ok(reply) if reply.status == 200 => "confirmed",
+            Ok(_) | Err(FlowError::Refused(_)) => "refused",
+            Err(FlowError::Unavailable(..) | FlowError::Unknown(_) | FlowError::Internal(_)) => {
+                "unknown"
+            }
+        };
+        histogram!(telemetry::CONFIRM_SECONDS, "outcome" => label).record(started.elapsed());
+    }
+    outcome
+}
+
+async fn run(
+    gate: Arc<Gate>,
+    by: By,
+    id: HoldId,
+    settle: Settle,
+    key: Option<Key>,
+    render: Render,
+) -> Result<Reply, FlowError> {
+    is_allowed(&gate, &by, id, &settle).await?;
+    let mut tx = match begin(&gate, key.as_ref()).await? {
+        Begun::Fresh(tx) => tx,
+        Begun::Replay(reply) => return Ok(reply),
+    };
+    let (ended, changed) = flip(&mut tx, id, &settle).await?;
+    let reply = render(&ended);
+    if let Some(key) = &key {
+        tx.store(key, reply.status, &reply.body).await?;
+    }
+    tx.commit().await?;
+    if let (Ok(hold), true) = (&ended, changed) {
+        counter!(telemetry::HOLDS_ENDED, "state" => hold.state.as_str()).increment(1);
+        if hold.state == HoldState::Released {
+            super::expire::give_back(&gate, hold.sale, &[hold.unit]).await;
+        }
+        gate.nudge();
+    }
+    Ok(reply)
+}
+
+/// A shopper settles only the hold of the ticket, and confirms only where the sale says so.
+async fn is_allowed(gate: &Gate, by: &By, id: HoldId, settle: &Settle) -> Result<(), FlowError> {
+    if *by == By::Shop {
+        return Ok(());
+    }
+    let hold = gate.ledger.hold(id).await?.filter(|hold| by.may_see(hold));
+    let hold = hold.ok_or(Refusal::NoSuchHold)?;
+    if *settle == Settle::Release {
+        return Ok(());
+    }
+    let checkout = match gate.line_of(hold.sale) {
+        Some(line) => line.view().snapshot.sale.settings.checkout,
+        None => gate.sale(&hold.sale.to_string()).await?.settings.checkout,
+    };
+    match checkout {
+        Checkout::Builtin => Ok(()),
+        Checkout::Shop => Err(Refusal::ShopConfirms.into()),
+    }
+}
+
+/// Ends the hold; says how it stands and whether this changed it. Repeating what was done is no refusal.
+async fn flip(
+    tx: &mut Tx,
+    id: HoldId,
+    settle: &Settle,
+) -> Result<(Result<Hold, Refusal>, bool), FlowError> {
+    let (hold, changed, wanted) = match settle {
+        Settle::Confirm { payment_reference } => {
+            match tx.confirm(id, payment_reference.as_deref()).await? {
+                Confirmed::Now(hold) => (hold, true, HoldState::Confirmed),
+                Confirmed::Before(hold) => (hold, false, HoldState::Confirmed),
+                Confirmed::Unknown => return Err(Refusal::NoSuchHold.into()),
+            }
+        }
+        Settle::Release => {
+            let (hold, changed) = tx.release(id).await?.ok_or(Refusal::NoSuchHold)?;
+            (hold, changed, HoldState::Released)
+        }
+    };
+    let ended = if hold.state == wanted { Ok(hold) } else { Err(Refusal::HoldEnded(hold.state)) };
+    Ok((ended, changed))
+}

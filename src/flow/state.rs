@@ -1,0 +1,260 @@
+//! The state of one ticket: the whole truth about it at one moment, the same for poll, socket and page.
+
+use jiff::Timestamp;
+
+use super::watch::View;
+use super::{FlowError, Gate, Refusal};
+use crate::ledger::Fate;
+use crate::live::Waiter;
+use crate::sale::outlook::{self, Eta};
+use crate::sale::{Claim, Hold, HoldState, SaleState, Status, Stock};
+
+/// What a shopper is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TicketState {
+    pub claim: Claim,
+    /// Rises with every change of what is shown, on whichever gateway.
+    pub version: u64,
+    pub server_time: Timestamp,
+    pub notice: Option<String>,
+    pub stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Scheduled { starts_at: Option<Timestamp>, waiting: u64 },
+    Waiting(Waiting),
+    Admitted { hold: Hold, checkout_url: Option<String> },
+    Confirmed { hold: Hold },
+    Expired { hold: Hold, rejoin: bool },
+    Released { hold: Hold, rejoin: bool },
+    SoldOut,
+    Closed,
+    Left,
+    Removed,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    pub position: u64,
+    pub waiting: u64,
+    pub stock: Option<Stock>,
+    pub next_return_at: Option<Timestamp>,
+    pub eta: Option<Eta>,
+    pub chance: Option<f64>,
+    pub paused: bool,
+    pub next_poll_seconds: u64,
+}
+
+impl Stage {
+    /// Nothing will change any more, and a socket has said its last word.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Scheduled { .. } | Self::Waiting(_) | Self::Admitted { .. } => false,
+            Self::Confirmed { .. }
+            | Self::Expired { .. }
+            | Self::Released { .. }
+            | Self::SoldOut
+            | Self::Closed
+            | Self::Left
+            | Self::Removed => true,
+        }
+    }
+
+    /// Whether a caller who joins again is given this ticket and no new one.
+    pub fn is_live(&self) -> bool {
+        match self {
+            Self::Scheduled { .. }
+            | Self::Waiting(_)
+            | Self::Admitted { .. }
+            | Self::Confirmed { .. } => true,
+            Self::Expired { .. }
+            | Self::Released { .. }
+            | Self::SoldOut
+            | Self::Closed
+            | Self::Left
+            | Self::Removed => false,
+        }
+    }
+
+    /// Stages only go forward, so they are the high part of a version: a later stage is newer, whatever
+    /// its gateway has seen of the line.
+    fn rank(&self) -> u64 {
+        match self {
+            Self::Scheduled { .. } => 0,
+            Self::Waiting(_) => 1,
+            Self::Admitted { .. } => 2,
+            Self::Confirmed { .. }
+            | Self::Expired { .. }
+            | Self::Released { .. }
+            | Self::SoldOut
+            | Self::Closed
+            | Self::Left
+            | Self::Removed => 3,
+        }
+    }
+}
+
+/// Bits of a version below its stage: enough for Unix milliseconds until the year 2527, and the whole
+/// stays exact as a double.
+const VERSION_BITS: u32 = 44;
+
+/// The state of a ticket that is in line, from memory alone; nothing when Postgres must be asked.
+pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
+    let sale = &view.snapshot.sale;
+    if sale.state == SaleState::Closed
+        || sale.was_told_sold_out(claim.seq)
+        || !view.mirrored
+        || !view.is_waiting(claim.seq)
+    {
+        return None;
+    }
+    Some(state(gate, view, claim, waiting_stage(view, claim, view.position(claim.seq))))
+}
+
+/// The state of a ticket, asking Postgres where memory does not tell.
+///
+/// # Errors
+/// Unavailable when Postgres is needed and away.
+pub async fn of(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+    if let Some(state) = in_line(gate, view, claim) {
+        return Ok(state);
+    }
+    let facts = gate.ledger.ticket(claim.sale, claim.ticket).await?;
+    let stage = match facts {
+        None => {
+            adopt(gate, view, claim).await?;
+            undecided(gate, view, claim).await?
+        }
+        Some(facts) => match facts.fate {
+            Fate::Left => Stage::Left,
+            Fate::Removed => Stage::Removed,
+            Fate::Waiting => undecided(gate, view, claim).await?,
+            Fate::Admitted => held(view, facts.hold.ok_or_else(no_hold)?),
+        },
+    };
+    Ok(state(gate, view, claim, stage))
+}
+
+fn no_hold() -> FlowError {
+    FlowError::Internal(anyhow::anyhow!("an admitted ticket without a hold"))
+}
+
+fn state(gate: &Gate, view: &View, claim: Claim, stage: Stage) -> TicketState {
+    TicketState {
+        claim,
+        version: (stage.rank() << VERSION_BITS) + view.version,
+        server_time: gate.clock.now(),
+        notice: view.snapshot.sale.notice.clone(),
+        stage,
+    }
+}
+
+fn held(view: &View, hold: Hold) -> Stage {
+    let rejoin = match view.snapshot.sale.status() {
+        Status::Scheduled | Status::Open | Status::Paused => true,
+        Status::SoldOut | Status::Closed => false,
+    };
+    match hold.state {
+        HoldState::Active => {
+            let url = view.snapshot.sale.settings.checkout_url.clone();
+            Stage::Admitted { hold, checkout_url: url }
+        }
+        HoldState::Confirmed => Stage::Confirmed { hold },
+        HoldState::Expired => Stage::Expired { hold, rejoin },
+        HoldState::Released => Stage::Released { hold, rejoin },
+    }
+}
+
+/// A ticket that the journal has waiting and the mirror has not: its sale is over, or the line is being
+/// read or rebuilt just now.
+async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, FlowError> {
+    let sale = &view.snapshot.sale;
+    if sale.state == SaleState::Closed {
+        return Ok(Stage::Closed);
+    }
+    if sale.was_told_sold_out(claim.seq) {
+        return Ok(Stage::SoldOut);
+    }
+    let position = if view.mirrored {
+        view.position(claim.seq)
+    } else {
+        gate.ledger.waiting_before(claim.sale, claim.seq).await? + 1
+    };
+    Ok(waiting_stage(view, claim, position))
+}
+
+/// A good credential that Postgres never heard of: its join was answered while Postgres was away, and its
+/// gateway ended before it was journaled. The credential is the receipt.
+async fn adopt(gate: &Gate, view: &View, claim: Claim) -> Result<(), FlowError> {
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.share(claim.sale).await?;
+    let journaled =
+        tx.journal(claim.sale, &[(claim.ticket, claim.seq)], true).await.map_err(|error| {
+            match error.constraint() {
+                // Another ticket has this number by now: Redis lost it before anyone could write it down.
+                Some("joins_seq_unique") => FlowError::Refused(Refusal::NoSuchTicket),
+                _ => error.into(),
+            }
+        })?;
+    tx.commit().await?;
+    let waiter = Waiter { ticket: claim.ticket, seq: claim.seq };
+    if view.snapshot.sale.state != SaleState::Closed {
+        gate.live.restore(claim.sale, journaled.epoch, &[waiter]).await?;
+    }
+    gate.nudge();
+    Ok(())
+}
+
+fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {
+    let snapshot = &view.snapshot;
+    let sale = &snapshot.sale;
+    let waiting = view.waiting().max(position);
+    if sale.state == SaleState::Scheduled {
+        return Stage::Scheduled { starts_at: sale.settings.starts_at, waiting };
+    }
+    debug_assert!(position >= 1, "number {} at place 0", claim.seq);
+    let stock = snapshot.stock;
+    let count = |n: i64| n.max(0).unsigned_abs();
+    let chance = outlook::chance(
+        position - 1,
+        count(stock.held),
+        count(stock.available() + stock.held),
+        count(stock.sold),
+        count(stock.sold + snapshot.returned),
+    );
+    Stage::Waiting(Waiting {
+        position,
+        waiting,
+        stock: (!sale.settings.hide_stock).then_some(stock),
+        next_return_at: snapshot.next_return_at.filter(|_| stock.available() == 0),
+        eta: outlook::eta(position, view.pace),
+        chance: chance.filter(|_| stock.seeded > 0),
+        paused: sale.state == SaleState::Paused,
+        next_poll_seconds: next_poll(position, sale.settings.checkout_window_seconds),
+    })
+}
+
+/// Most seconds between two polls.
+const POLL_MOST: u64 = 30;
+
+/// Seconds until a client that polls should ask again: soon near the front, and never so late that a turn
+/// could pass by unseen.
+fn next_poll(position: u64, window_seconds: i32) -> u64 {
+    let window = u64::from(window_seconds.unsigned_abs());
+    (1 + position / 100).min(POLL_MOST).min(window / 3).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_come_sooner_near_the_front_and_at_most_a_third_of_the_window_apart() {
+        assert_eq!(next_poll(1, 600), 1);
+        assert_eq!(next_poll(450, 600), 5);
+        assert_eq!(next_poll(1_000_000, 600), 30);
+        assert_eq!(next_poll(1_000_000, 12), 4);
+        assert_eq!(next_poll(1_000_000, 1), 1);
+    }
+}

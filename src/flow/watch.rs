@@ -1,0 +1,356 @@
+//! Following the running sales: what Postgres says of each, a mirror of its line, and one view of both
+//! that pages and sockets are answered from.
+//!
+//! Two reads a tick for each sale, however many watch. A view is whole and never changes; a new one takes
+//! its place.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use metrics::{counter, gauge};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::{Instant, timeout};
+
+use super::join::{Arrival, JOIN_QUEUE};
+use super::{FlowError, Gate, operate, recover};
+use crate::ledger::SaleSnapshot;
+use crate::live::{Change, LiveError, Survey};
+use crate::sale::{Places, SaleId, SaleState, Seq, Ticket};
+use crate::telemetry;
+
+/// Longest wait for Postgres in one tick; what it said before stays shown meanwhile.
+const SNAPSHOT_WITHIN: Duration = Duration::from_millis(1_500);
+/// Rounds in one survey before it gives up until the next tick: a fresh mirror takes two.
+const MOST_ROUNDS: usize = 50;
+/// How far back the measured pace looks, for the operator and for the wait that is shown.
+const PACE_SHORT: Duration = Duration::from_secs(10);
+const PACE_LONG: Duration = Duration::from_secs(60);
+/// One sample of the pace in so long.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+
+/// One sale as this gateway saw it last.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub snapshot: Arc<SaleSnapshot>,
+    pub places: Arc<Places>,
+    /// Rises with each survey, on whichever gateway; 0 before the first.
+    pub version: u64,
+    /// The epoch and counter that `places` reach to.
+    pub epoch: i32,
+    pub counter: u64,
+    pub tokens: u64,
+    /// Whether the line was ever read; before, nothing is known of places.
+    pub mirrored: bool,
+    pub seen: Instant,
+    pub joins_per_second: f64,
+    pub admissions_per_second: f64,
+    /// The same over a longer time, for the wait that is shown.
+    pub pace: f64,
+    /// Tickets whose holds ended in the last seconds.
+    pub ended: Arc<HashSet<Ticket>>,
+}
+
+impl View {
+    /// What Postgres says alone, before the line was read.
+    fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
+        Self {
+            places: Arc::default(),
+            version: 0,
+            epoch: snapshot.sale.epoch,
+            counter: 0,
+            tokens: 0,
+            mirrored: false,
+            seen: Instant::now(),
+            joins_per_second: 0.0,
+            admissions_per_second: 0.0,
+            pace: 0.0,
+            ended,
+            snapshot,
+        }
+    }
+
+    pub fn slug(&self) -> &str {
+        &self.snapshot.sale.settings.slug
+    }
+
+    pub fn waiting(&self) -> u64 {
+        self.places.waiting()
+    }
+
+    /// Whether this number is in line. One that is newer than this view was handed out since, and is.
+    pub fn is_waiting(&self, seq: Seq) -> bool {
+        self.is_newer(seq) || self.places.is_waiting(seq)
+    }
+
+    fn is_newer(&self, seq: Seq) -> bool {
+        seq > Seq::new(self.epoch.max(1), self.counter)
+    }
+
+    /// The place of this number: how many wait in front, plus 1.
+    pub fn position(&self, seq: Seq) -> u64 {
+        let newer = if self.is_newer(seq) && seq.epoch() == self.epoch {
+            seq.counter().saturating_sub(self.counter + 1)
+        } else {
+            0
+        };
+        self.places.before(seq) + newer + 1
+    }
+}
+
+/// What a gateway keeps of one line between surveys.
+#[derive(Debug, Default)]
+struct Mirror {
+    places: Arc<Places>,
+    epoch: i32,
+    counter: u64,
+    /// The newest feed entry that `places` has; empty when it must be read anew.
+    since: String,
+    samples: VecDeque<Sample>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    joined: u64,
+    admitted: u64,
+}
+
+/// One running sale on this gateway.
+pub struct Line {
+    pub id: SaleId,
+    view: watch::Sender<Arc<View>>,
+    mirror: Mutex<Mirror>,
+    pub(super) arrivals: mpsc::Sender<Arrival>,
+}
+
+impl Line {
+    pub fn view(&self) -> Arc<View> {
+        self.view.borrow().clone()
+    }
+
+    /// Tells of each new view; a slow reader gets the newest only.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
+        self.view.subscribe()
+    }
+}
+
+/// One tick: reads what Postgres says of all running sales, then each one's line.
+pub async fn tick(gate: &Arc<Gate>) {
+    let read = refresh(gate).await;
+    gate.health.ledger.store(read.is_ok(), Ordering::Relaxed);
+    if let Err(error) = read {
+        tracing::warn!(error = format!("{error:#}"), "postgres did not answer the watch");
+    }
+    let surveys = gate.all_lines().into_iter().map(|line| async move {
+        let seen = survey(gate, &line).await;
+        if let Err(error) = &seen {
+            tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "line not read");
+        }
+        report(&line.view());
+        !matches!(seen, Err(FlowError::Unavailable("redis", _)))
+    });
+    let seen = futures_util::future::join_all(surveys).await;
+    let alive = if seen.is_empty() { gate.live.ping().await.is_ok() } else { seen.contains(&true) };
+    gate.health.live.store(alive, Ordering::Relaxed);
+}
+
+/// Waits for the next nudge.
+pub async fn nudged(gate: &Gate) {
+    gate.changed.notified().await;
+}
+
+fn report(view: &View) {
+    let sale = view.slug().to_owned();
+    gauge!(telemetry::WAITING, "sale" => sale.clone()).set(view.waiting() as f64);
+    gauge!(telemetry::MIRROR_AGE, "sale" => sale.clone()).set(view.seen.elapsed().as_secs_f64());
+    let stock = view.snapshot.stock;
+    for (state, units) in [
+        ("available", stock.available()),
+        ("held", stock.held),
+        ("sold", stock.sold),
+        ("withdrawn", stock.withdrawn),
+    ] {
+        gauge!(telemetry::UNITS, "sale" => sale.clone(), "state" => state).set(units as f64);
+    }
+}
+
+/// Reads all running sales from Postgres, follows new ones and lets go of those that are over.
+async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
+    let asked = Instant::now();
+    let snapshot = match timeout(SNAPSHOT_WITHIN, gate.ledger.snapshot()).await {
+        Ok(read) => read?,
+        Err(_) => return Err(FlowError::Unavailable("postgres", None)),
+    };
+    gate.clock.set(snapshot.now, asked);
+    let running: HashSet<SaleId> = snapshot.sales.iter().map(SaleSnapshot::id).collect();
+    for sale in snapshot.sales {
+        let id = sale.id();
+        operate::on_time(gate, &sale, snapshot.now).await;
+        follow(gate, id, sale);
+    }
+    let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
+    lines.retain(|id, _| running.contains(id));
+    Ok(())
+}
+
+/// Shows one sale's newest snapshot, and begins to follow the sale if it is new here.
+pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Arc<Line> {
+    let ended = Arc::new(snapshot.ended.iter().copied().collect());
+    let snapshot = Arc::new(snapshot);
+    if let Some(line) = gate.line_of(id) {
+        line.view.send_modify(|view| {
+            *view = Arc::new(View { snapshot, ended, ..View::clone(view) });
+        });
+        return line;
+    }
+    let (arrivals, joins) = mpsc::channel(JOIN_QUEUE);
+    let (view, _) = watch::channel(Arc::new(View::unmirrored(snapshot, ended)));
+    let line = Arc::new(Line { id, view, mirror: Mutex::default(), arrivals });
+    let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
+    // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
+    let kept = lines.entry(id).or_insert_with(|| line.clone()).clone();
+    if Arc::ptr_eq(&kept, &line) {
+        tokio::spawn(super::join::gather(gate.clone(), line, joins));
+    }
+    kept
+}
+
+/// Brings one line's mirror up to date and shows it. Redis that lost the sale is rebuilt on the way.
+pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError> {
+    let mut mirror = line.mirror.lock().await;
+    if line.view().snapshot.sale.state == SaleState::Closed
+        && line.view().snapshot.stock.held == 0
+        && mirror.since.is_empty()
+    {
+        return Ok(()); // It is over, and Redis may have forgotten it.
+    }
+    for _ in 0..MOST_ROUNDS {
+        let epoch = line.view().snapshot.sale.epoch;
+        if mirror.epoch != epoch {
+            *mirror = Mirror { epoch, ..Mirror::default() };
+        }
+        match gate.live.survey(line.id, epoch, &mirror.since).await? {
+            Survey::Missing => {
+                recover::recover(gate, line, epoch, "redis does not know the sale").await?;
+            }
+            Survey::OtherEpoch(rules) if rules > epoch => {
+                reread(gate, line).await?; // This gateway slept through a rebuild.
+                if line.view().snapshot.sale.epoch < rules {
+                    recover::postgres_is_behind(gate, line.id, "redis has a later epoch").await?;
+                    return Ok(());
+                }
+            }
+            Survey::OtherEpoch(_) => {
+                recover::recover(gate, line, epoch, "redis is of an older epoch").await?;
+            }
+            Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
+                // Whoever joins while the pages are read is above this counter, and is added with the
+                // next survey; whoever leaves meanwhile is in the feed after `last`.
+                mirror.places = Arc::new(read_anew(gate, line.id, epoch).await?);
+                mirror.counter = counter;
+                mirror.since = last;
+            }
+            Survey::Seen { version, counter, waiting, tokens, last, changes, .. } => {
+                let behind = changes.len() == crate::live::FEED_PAGE;
+                apply(&mut mirror, counter, &changes);
+                mirror.since = last;
+                if behind {
+                    continue;
+                }
+                if mirror.places.waiting() == waiting {
+                    show(line, &mut mirror, version, tokens);
+                    return Ok(());
+                }
+                counter!(telemetry::MIRROR_RESETS).increment(1);
+                mirror.since.clear();
+            }
+        }
+    }
+    Err(FlowError::Unavailable("redis", None))
+}
+
+/// The view of a sale that is over and that no gateway follows any more.
+pub async fn past_view(gate: &Gate, sale: SaleId) -> Result<Arc<View>, FlowError> {
+    let sale = gate.sale(&sale.to_string()).await?;
+    let snapshot = gate.ledger.sale_snapshot(sale).await?;
+    Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default())))
+}
+
+/// Reads one sale from Postgres again and shows what it says.
+pub(super) async fn reread(gate: &Arc<Gate>, line: &Line) -> Result<(), FlowError> {
+    let sale = gate.sale(&line.id.to_string()).await?;
+    let snapshot = gate.ledger.sale_snapshot(sale).await?;
+    follow(gate, line.id, snapshot);
+    Ok(())
+}
+
+async fn read_anew(gate: &Gate, sale: SaleId, epoch: i32) -> Result<Places, LiveError> {
+    let mut places = Places::default();
+    let mut after = Seq(0);
+    loop {
+        let (queued, in_flight) = gate.live.page(sale, epoch, after).await?;
+        for waiter in queued.iter().chain(&in_flight) {
+            places.add(waiter.seq);
+        }
+        let Some(last) = queued.last() else { return Ok(places) };
+        after = last.seq;
+    }
+}
+
+fn apply(mirror: &mut Mirror, counter: u64, changes: &[Change]) {
+    if counter <= mirror.counter && changes.is_empty() {
+        return;
+    }
+    let places = Arc::make_mut(&mut mirror.places);
+    if counter > mirror.counter {
+        places.add_range(mirror.epoch, mirror.counter, counter);
+        mirror.counter = counter;
+    }
+    for change in changes {
+        match change {
+            Change::Gone(seqs) => seqs.iter().for_each(|seq| places.remove(*seq)),
+            Change::Back(seqs) => seqs.iter().for_each(|seq| places.add(*seq)),
+            Change::Cleared(upto) => places.remove_upto(*upto),
+        }
+    }
+    places.trim();
+}
+
+fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
+    let now = Instant::now();
+    let snapshot = line.view().snapshot.clone();
+    let admitted = snapshot.admitted().unsigned_abs();
+    if mirror.samples.back().is_none_or(|s| now - s.at >= SAMPLE_EVERY) {
+        mirror.samples.push_back(Sample { at: now, joined: mirror.counter, admitted });
+    }
+    while mirror.samples.front().is_some_and(|s| now - s.at > PACE_LONG) {
+        mirror.samples.pop_front();
+    }
+    let rate = |window: Duration, of: fn(&Sample) -> u64, is_now: u64| {
+        let first = mirror.samples.iter().find(|s| now - s.at <= window);
+        first.map_or(0.0, |first| {
+            let seconds = (now - first.at).as_secs_f64().max(1.0);
+            is_now.saturating_sub(of(first)) as f64 / seconds
+        })
+    };
+    let joins_per_second = rate(PACE_SHORT, |s| s.joined, mirror.counter);
+    let admissions_per_second = rate(PACE_SHORT, |s| s.admitted, admitted);
+    let pace = rate(PACE_LONG, |s| s.admitted, admitted);
+    line.view.send_modify(|view| {
+        *view = Arc::new(View {
+            places: mirror.places.clone(),
+            version: version.max(view.version),
+            epoch: mirror.epoch,
+            counter: mirror.counter,
+            tokens,
+            mirrored: true,
+            seen: now,
+            joins_per_second,
+            admissions_per_second,
+            pace,
+            ..View::clone(view)
+        });
+    });
+}
