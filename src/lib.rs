@@ -11,3 +11,17 @@ pub mod ledger;
 pub mod live;
 
 pub mod flow;
+
+pub mod http;
+pub mod loops;
+
+pub mod config;
+pub mod dev;
+pub mod gateway;
+pub mod signals;
+
+/// 128 random bits as text, for keys and nonces.
+pub fn random_text() -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(rand::random::<[u8; 16]>())
+}

@@ -1,0 +1,325 @@
+//! Every setting, by flag or by environment, with its default and its limits. Wrong configuration is told
+//! in full: every fault at once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::http::Settings;
+use crate::telemetry::LogFormat;
+
+/// Fewest bytes of the secret that signs credentials: as many as its signature has.
+const SHORTEST_SECRET: usize = 32;
+/// Fewest bytes of an operator's API key.
+const SHORTEST_KEY: usize = 16;
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    On,
+    Off,
+}
+
+/// Where the stores are.
+#[derive(Debug, Clone, Args)]
+pub struct StoreArgs {
+    /// Redis, such as redis://127.0.0.1:6379 or unix:///run/redis.sock
+    #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// Postgres, such as postgres://user:password@127.0.0.1/ropeline
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// A file that holds the Redis URL
+    #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE")]
+    pub redis_url_file: Option<PathBuf>,
+
+    /// A file that holds the Postgres URL
+    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    pub database_url_file: Option<PathBuf>,
+}
+
+/// How one gateway serves.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub stores: StoreArgs,
+
+    /// Where to listen
+    #[arg(long, env = "ROPELINE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// Where shoppers reach the gateway, such as https://queue.example.org; with https its cookies are
+    /// marked secure
+    #[arg(long, env = "ROPELINE_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Signs credentials; at least 32 bytes, the same on all gateways
+    #[arg(long, env = "ROPELINE_SECRET", value_name = "TEXT", hide_env_values = true)]
+    pub secret: Option<String>,
+
+    /// A file that holds the secret
+    #[arg(long, env = "ROPELINE_SECRET_FILE", value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+
+    /// The first operator's API key; at least 16 bytes
+    #[arg(long, env = "ROPELINE_ADMIN_KEY", value_name = "TEXT", hide_env_values = true)]
+    pub admin_key: Option<String>,
+
+    /// A file that holds the API key
+    #[arg(long, env = "ROPELINE_ADMIN_KEY_FILE", value_name = "FILE")]
+    pub admin_key_file: Option<PathBuf>,
+
+    /// Whose X-Forwarded-For is believed: addresses or CIDR blocks, separated by commas
+    #[arg(long, env = "ROPELINE_TRUSTED_PROXIES", value_name = "LIST", default_value = "")]
+    pub trusted_proxies: String,
+
+    /// Where to serve /metrics, /healthz and /readyz apart from shoppers
+    #[arg(long, env = "ROPELINE_OPS_LISTEN", value_name = "ADDRESS")]
+    pub ops_listen: Option<SocketAddr>,
+
+    /// Limits for each address; off for load tests behind one address
+    #[arg(long, env = "ROPELINE_RATE_LIMITS", value_name = "SWITCH", default_value = "on")]
+    pub rate_limits: Switch,
+
+    /// Most connections at a time; mind the limit of open files
+    #[arg(long, env = "ROPELINE_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = 15_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// How log lines look
+    #[arg(long, env = "ROPELINE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// The stores' addresses, checked.
+#[derive(Clone)]
+pub struct Stores {
+    pub redis_url: String,
+    pub database_url: String,
+}
+
+/// A whole configuration, checked.
+pub struct Config {
+    pub stores: Stores,
+    pub listen: SocketAddr,
+    pub ops_listen: Option<SocketAddr>,
+    pub secret: String,
+    pub max_connections: usize,
+    pub http: Settings,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration is wrong:\n{}", .0.iter().map(|fault| format!("  - {fault}")).collect::<Vec<_>>().join("\n"))]
+pub struct Faults(pub Vec<String>);
+
+/// Collects faults while values are read.
+#[derive(Default)]
+struct Reading {
+    faults: Vec<String>,
+}
+
+impl Reading {
+    /// A value that is given in clear or in a file, and must be given.
+    fn secret(&mut self, name: &str, value: Option<&String>, file: Option<&PathBuf>) -> String {
+        let found = match (value, file) {
+            (Some(_), Some(_)) => Err(format!("{name} and {name}_FILE are both set; keep one")),
+            (Some(value), None) => Ok(value.clone()),
+            (None, Some(file)) => std::fs::read_to_string(file)
+                .map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
+                .map_err(|error| format!("{name}_FILE: {}: {error}", file.display())),
+            (None, None) => Err(format!("{name} is not set")),
+        };
+        found.unwrap_or_else(|fault| {
+            self.faults.push(fault);
+            String::new()
+        })
+    }
+
+    fn demand(&mut self, ok: bool, fault: impl FnOnce() -> String) {
+        if !ok {
+            self.faults.push(fault());
+        }
+    }
+
+    fn stores(&mut self, args: &StoreArgs) -> Stores {
+        let redis_url =
+            self.secret("REDIS_URL", args.redis_url.as_ref(), args.redis_url_file.as_ref());
+        let database_url = self.secret(
+            "DATABASE_URL",
+            args.database_url.as_ref(),
+            args.database_url_file.as_ref(),
+        );
+        self.scheme("REDIS_URL", &redis_url, &["redis://", "unix://", "redis+unix://"]);
+        self.scheme("DATABASE_URL", &database_url, &["postgres://", "postgresql://"]);
+        Stores { redis_url, database_url }
+    }
+
+    /// The value itself is a secret and is not repeated.
+    fn scheme(&mut self, name: &str, url: &str, schemes: &[&str]) {
+        let ok = url.is_empty() || schemes.iter().any(|scheme| url.starts_with(scheme));
+        self.demand(ok, || format!("{name} must begin with {}", schemes.join(" or ")));
+    }
+
+    fn finish(self) -> Result<(), Faults> {
+        if self.faults.is_empty() { Ok(()) } else { Err(Faults(self.faults)) }
+    }
+}
+
+impl StoreArgs {
+    /// # Errors
+    /// Names every fault.
+    pub fn check(&self) -> Result<Stores, Faults> {
+        let mut reading = Reading::default();
+        let stores = reading.stores(self);
+        reading.finish().map(|()| stores)
+    }
+}
+
+impl ServeArgs {
+    /// # Errors
+    /// Names every fault.
+    pub fn check(&self) -> Result<Config, Faults> {
+        let mut reading = Reading::default();
+        let stores = reading.stores(&self.stores);
+        let secret =
+            reading.secret("ROPELINE_SECRET", self.secret.as_ref(), self.secret_file.as_ref());
+        let admin_key = reading.secret(
+            "ROPELINE_ADMIN_KEY",
+            self.admin_key.as_ref(),
+            self.admin_key_file.as_ref(),
+        );
+        for (name, value, least) in [
+            ("ROPELINE_SECRET", &secret, SHORTEST_SECRET),
+            ("ROPELINE_ADMIN_KEY", &admin_key, SHORTEST_KEY),
+        ] {
+            let long_enough = value.is_empty() || value.len() >= least;
+            reading.demand(long_enough, || {
+                format!(
+                    "{name} must have at least {least} bytes; openssl rand -hex 32 makes a good one"
+                )
+            });
+        }
+        let mut trusted_proxies = Vec::new();
+        for entry in self.trusted_proxies.split(',').map(str::trim).filter(|e| !e.is_empty()) {
+            match network(entry) {
+                Some(network) => trusted_proxies.push(network),
+                None => reading.faults.push(format!(
+                    "ROPELINE_TRUSTED_PROXIES: {entry:?} is neither an address nor a CIDR block"
+                )),
+            }
+        }
+        if let Some(url) = &self.public_url {
+            reading.demand(is_origin(url), || {
+                format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host and no path")
+            });
+        }
+        reading.demand(self.ops_listen != Some(self.listen), || {
+            "ROPELINE_OPS_LISTEN must not be the address of ROPELINE_LISTEN".into()
+        });
+        reading.finish()?;
+        Ok(Config {
+            stores,
+            listen: self.listen,
+            ops_listen: self.ops_listen,
+            secret,
+            max_connections: self.max_connections as usize,
+            http: Settings {
+                admin_key,
+                public_url: self.public_url.clone(),
+                trusted_proxies,
+                rate_limits: self.rate_limits == Switch::On,
+                serves_metrics: self.ops_listen.is_none(),
+            },
+        })
+    }
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
+}
+
+fn is_origin(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.map(|host| host.strip_suffix('/').unwrap_or(host)).is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    const GOOD: &[&str] = &[
+        "ropeline",
+        "--redis-url=redis://127.0.0.1",
+        "--database-url=postgres:///ropeline",
+        "--secret=0123456789abcdef0123456789abcdef",
+        "--admin-key=0123456789abcdef",
+    ];
+
+    fn check(more: &[&str]) -> Result<Config, Faults> {
+        Cli::parse_from(GOOD.iter().chain(more)).serve.check()
+    }
+
+    #[test]
+    fn every_fault_is_named_at_once_and_no_secret_is_repeated() {
+        let bad = Cli::parse_from([
+            "ropeline",
+            "--redis-url=http://me:hunter2@host",
+            "--secret=short",
+            "--admin-key=key",
+            "--trusted-proxies=10.0.0.0/8, nobody",
+            "--public-url=https://shop.example/queue",
+            "--ops-listen=127.0.0.1:8080",
+        ]);
+        let Err(Faults(faults)) = bad.serve.check() else { panic!("it was taken") };
+        let names = [
+            "DATABASE_URL is not set",
+            "REDIS_URL must begin",
+            "ROPELINE_SECRET",
+            "ROPELINE_ADMIN_KEY",
+            "nobody",
+            "ROPELINE_PUBLIC_URL",
+            "ROPELINE_OPS_LISTEN",
+        ];
+        assert_eq!(faults.len(), names.len(), "{faults:?}");
+        for (fault, name) in faults.iter().zip(names) {
+            assert!(fault.contains(name), "{fault}");
+        }
+        assert!(!faults.join(" ").contains("hunter2"));
+    }
+
+    #[test]
+    fn proxies_are_addresses_or_blocks() {
+        let config = check(&["--trusted-proxies=10.0.0.0/8,192.0.2.1, 2001:db8::/32"]).unwrap();
+        assert_eq!(config.http.trusted_proxies.len(), 3);
+        assert!(check(&[]).unwrap().http.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn a_secret_may_be_in_a_file_but_not_in_both() {
+        let file = std::env::temp_dir().join(format!("ropeline-secret-{}", std::process::id()));
+        std::fs::write(&file, "0123456789abcdef0123456789abcdef\n").unwrap();
+        let flag = format!("--secret-file={}", file.display());
+        let mut args: Vec<&str> =
+            GOOD.iter().copied().filter(|a| !a.starts_with("--secret")).collect();
+        args.push(&flag);
+        let config = Cli::parse_from(&args).serve.check().unwrap();
+        assert_eq!(config.secret.len(), 32);
+        assert!(check(&[&flag]).is_err());
+        std::fs::remove_file(file).unwrap();
+    }
+}

@@ -1,0 +1,292 @@
+//! Who calls: a shopper with a credential, or an operator with an API key or a console session.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum_extra::extract::CookieJar;
+use ipnet::IpNet;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::App;
+use super::problem::{Code, Problem};
+use crate::sale::{Claim, SaleId, Signer, Ticket};
+
+/// How long a browser keeps the cookie that proves its ticket: longer than any sale.
+const TICKET_DAYS: i64 = 30;
+/// How long a console session lasts.
+const SESSION_HOURS: i64 = 12;
+const SESSION: &str = "ropeline-console";
+
+/// The bearer token of a request.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Every claim that a request proves: by bearer, by subprotocol, by cookies.
+pub struct Shopper {
+    claims: Vec<Claim>,
+    /// The request came with a bearer token, so cookies do not count.
+    has_bearer: bool,
+}
+
+impl Shopper {
+    pub fn new(signer: &Signer, headers: &HeaderMap) -> Self {
+        let explicit = bearer(headers).or_else(|| subprotocol(headers));
+        if let Some(credential) = explicit {
+            return Self {
+                claims: signer.verify(credential).into_iter().collect(),
+                has_bearer: true,
+            };
+        }
+        let jar = CookieJar::from_headers(headers);
+        let claims = jar
+            .iter()
+            .filter(|cookie| cookie.name().contains("ropeline-ticket-"))
+            .filter_map(|cookie| signer.verify(cookie.value()))
+            .collect();
+        Self { claims, has_bearer: false }
+    }
+
+    /// The claim to any ticket of this sale.
+    pub fn of_sale(&self, sale: SaleId) -> Option<Claim> {
+        self.claims.iter().copied().find(|claim| claim.sale == sale)
+    }
+
+    /// The claim to this ticket of this sale.
+    ///
+    /// # Errors
+    /// Not authenticated without any good credential; not found when it is somebody else's ticket.
+    pub fn demand(&self, sale: SaleId, ticket: Ticket) -> Result<Claim, Problem> {
+        let claim = self.claims.iter().find(|claim| claim.sale == sale && claim.ticket == ticket);
+        claim.copied().ok_or_else(|| self.refusal("ticket"))
+    }
+
+    /// All claims, for who settles a hold of whichever sale.
+    pub fn claims(self) -> Vec<Claim> {
+        self.claims
+    }
+
+    pub fn is_known(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    pub fn refusal(&self, what: &str) -> Problem {
+        if self.claims.is_empty() {
+            let detail = if self.has_bearer {
+                "this credential is not good"
+            } else {
+                "send the credential that the join gave, as a bearer token or in its cookie"
+            };
+            Problem::new(Code::NotAuthenticated, detail)
+        } else {
+            Problem::not_found(what)
+        }
+    }
+}
+
+/// The credential of a WebSocket client that can set no headers: the second subprotocol.
+fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+    let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
+    let mut offered = offered.split(',').map(str::trim);
+    (offered.next() == Some("ropeline.v1")).then(|| offered.next()).flatten()
+}
+
+/// The `Set-Cookie` that keeps a ticket in a browser.
+pub fn ticket_cookie(app: &App, sale: SaleId, credential: &str) -> String {
+    cookie(app, &format!("ropeline-ticket-{sale}"), credential, "Lax", TICKET_DAYS * 24)
+}
+
+/// Names and values are of our own making and need no quoting.
+fn cookie(app: &App, name: &str, value: &str, same_site: &str, hours: i64) -> String {
+    // The prefix binds the cookie to this host; browsers take it over HTTPS only.
+    let (prefix, secure) = if app.is_https() { ("__Host-", "; Secure") } else { ("", "") };
+    let seconds = hours * 3600;
+    format!(
+        "{prefix}{name}={value}; Path=/; HttpOnly; SameSite={same_site}; Max-Age={seconds}{secure}"
+    )
+}
+
+/// An operator, proven by API key or console session: a handler that takes this runs for nobody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator {
+    /// Who it was, for the audit.
+    pub actor: &'static str,
+}
+
+/// The digest of an API key; keys are compared by it, in constant time.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeyDigest([u8; 32]);
+
+impl KeyDigest {
+    pub fn new(key: &str) -> Self {
+        Self(Sha256::digest(key.as_bytes()).into())
+    }
+    pub fn matches(&self, key: &str) -> bool {
+        self.0.ct_eq(&Self::new(key).0).into()
+    }
+    /// A few bytes that change with the key, so that a session ends when the key is changed.
+    fn mark(&self) -> String {
+        self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Operator {
+    pub fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
+        if let Some(key) = bearer(headers) {
+            return app.admin_key.matches(key).then_some(Self { actor: "api-key" });
+        }
+        Self::of_session(app, headers)
+    }
+
+    /// The operator whose console session this is.
+    pub fn of_session(app: &App, headers: &HeaderMap) -> Option<Self> {
+        let jar = CookieJar::from_headers(headers);
+        let sealed = jar.iter().find(|cookie| cookie.name().ends_with(SESSION))?;
+        let text = app.gate.signer.open("console", sealed.value())?;
+        let (until, mark) = text.split_once('-')?;
+        let now = app.gate.clock.now().as_second();
+        let is_good = until.parse::<i64>().ok()? > now && mark == app.admin_key.mark();
+        is_good.then_some(Self { actor: "console" })
+    }
+}
+
+impl FromRequestParts<App> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let operator = Self::of(app, &parts.headers).ok_or_else(|| {
+            Problem::new(Code::NotAuthenticated, "send an operator's API key as a bearer token")
+        })?;
+        if bearer(&parts.headers).is_none() {
+            app.check_origin(&parts.method, &parts.headers)?;
+        }
+        Ok(operator)
+    }
+}
+
+/// The `Set-Cookie` of a console session that begins now.
+pub fn session_cookie(app: &App) -> String {
+    let until = app.gate.clock.now().as_second() + SESSION_HOURS * 3600;
+    let sealed = app.gate.signer.seal("console", &format!("{until}-{}", app.admin_key.mark()));
+    cookie(app, SESSION, &sealed, "Strict", SESSION_HOURS)
+}
+
+/// The `Set-Cookie` that ends a console session.
+pub fn no_session_cookie(app: &App) -> String {
+    cookie(app, SESSION, "", "Strict", 0)
+}
+
+impl App {
+    /// Refuses a change that another site's page sent with this browser's cookies.
+    ///
+    /// # Errors
+    /// `origin-not-allowed` when an `Origin` is named that is not ours.
+    pub fn check_origin(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+        if method.is_safe() && !headers.contains_key(header::UPGRADE) {
+            return Ok(());
+        }
+        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        let is_ours = origin.to_str().is_ok_and(|origin| match &self.public_origin {
+            Some(ours) => origin == ours,
+            None => is_host(origin, headers.get(header::HOST)),
+        });
+        if is_ours {
+            return Ok(());
+        }
+        Err(Problem::new(Code::OriginNotAllowed, "this request came from a page of another site"))
+    }
+}
+
+/// Without a public URL, an origin is ours when it names the host that was asked.
+fn is_host(origin: &str, host: Option<&HeaderValue>) -> bool {
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    authority.is_some() && authority == host.and_then(|host| host.to_str().ok())
+}
+
+/// The address that a request counts against: the peer, or the nearest hop that no trusted proxy wrote.
+pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
+    let mut client = peer;
+    let hops: Vec<&str> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    for hop in hops.iter().rev() {
+        if !is_trusted(&client) {
+            break;
+        }
+        match hop.trim().parse::<IpAddr>() {
+            Ok(ip) => client = ip.to_canonical(),
+            Err(_) => break,
+        }
+    }
+    client
+}
+
+/// The peer of a request.
+pub fn peer(parts: &Parts) -> IpAddr {
+    let info = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    info.map_or(IpAddr::from([0, 0, 0, 0]), |info| info.0.ip().to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(xff: &str) -> HeaderMap {
+        HeaderMap::from_iter([("x-forwarded-for".parse().unwrap(), xff.parse().unwrap())])
+    }
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_forwarded_address_counts_only_from_a_trusted_proxy_and_from_the_right() {
+        let proxies: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        let at = |peer: &str, xff: &str| address(ip(peer), &headers(xff), &proxies);
+        assert_eq!(at("192.0.2.9", "1.1.1.1"), ip("192.0.2.9"), "nobody vouches for it");
+        assert_eq!(at("10.0.0.1", "6.6.6.6, 198.51.100.7"), ip("198.51.100.7"), "not the leftmost");
+        assert_eq!(at("10.0.0.1", "198.51.100.7, 10.0.0.2"), ip("198.51.100.7"), "two proxies");
+        assert_eq!(at("10.0.0.1", "nonsense"), ip("10.0.0.1"));
+        assert_eq!(
+            address(ip("10.0.0.1"), &headers("1.1.1.1"), &[]),
+            ip("10.0.0.1"),
+            "none trusted"
+        );
+    }
+
+    #[test]
+    fn the_second_subprotocol_is_a_credential_only_after_ours() {
+        let offer = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, text.parse().unwrap());
+            subprotocol(&headers).map(str::to_owned)
+        };
+        assert_eq!(offer("ropeline.v1, abc").as_deref(), Some("abc"));
+        assert_eq!(offer("ropeline.v1"), None);
+        assert_eq!(offer("other, abc"), None);
+    }
+
+    #[test]
+    fn an_origin_without_a_public_url_must_name_the_host_asked() {
+        let host = HeaderValue::from_static("127.0.0.1:8080");
+        assert!(is_host("http://127.0.0.1:8080", Some(&host)));
+        assert!(!is_host("http://127.0.0.1:9090", Some(&host)));
+        assert!(!is_host("null", Some(&host)));
+        assert!(!is_host("null", None));
+    }
+
+    #[test]
+    fn keys_match_by_digest() {
+        let digest = KeyDigest::new("an admin key of some length");
+        assert!(digest.matches("an admin key of some length"));
+        assert!(!digest.matches("an admin key of some lengt"));
+    }
+}

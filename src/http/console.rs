@@ -1,0 +1,385 @@
+//! The operator's console: log in with the API key, make sales, steer them, watch the numbers.
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::App;
+use super::body::{Fields, Raw};
+use super::caller::{self, Operator};
+use super::limits::{Address, What};
+use super::operator::{self, PageQuery};
+use super::pages::{Posted, page, problem_page, see_other, with_cookie};
+use super::problem::{Code, Problem};
+use super::shapes::{AuditShape, HoldShape, OrderShape, SaleShape, StatsShape};
+use super::views::{
+    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, SaleRow,
+};
+use crate::flow::operate::{Command, operate};
+use crate::flow::{FlowError, Reply, keyed, leave, lists};
+use crate::random_text;
+use crate::sale::{Fault, Sale, SaleId, Ticket};
+
+/// Rows of each table on a sale's page; the API has them all.
+const ROWS: i64 = 20;
+/// Sales on a page of the list.
+const SALES: i64 = 25;
+
+/// A console page's way to say no: the log-in for strangers, a page with ways forward for everyone else.
+fn failed(app: &App, headers: &HeaderMap, problem: &Problem) -> Response {
+    if problem.code == Code::NotAuthenticated {
+        return see_other("/admin/login");
+    }
+    problem_page(app, headers, problem, &[("/admin", "All sales")])
+}
+
+fn operator_of(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
+    Operator::of_session(app, headers)
+        .ok_or_else(|| Problem::new(Code::NotAuthenticated, "log in first"))
+}
+
+/// `GET /admin/login`
+pub async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
+    show_login(&app, &headers, StatusCode::OK, None)
+}
+
+fn show_login(
+    app: &App,
+    headers: &HeaderMap,
+    status: StatusCode,
+    problem: Option<String>,
+) -> Response {
+    let body = AdminLoginPage { nonce: random_text(), problem };
+    page(app, headers, status, &body.nonce.clone(), &body)
+}
+
+/// `POST /admin/login`
+pub async fn login(
+    State(app): State<App>,
+    Extension(Address(address)): Extension<Address>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    if app.admin_key.matches(posted.get("api_key")) {
+        return with_cookie(see_other("/admin"), &caller::session_cookie(&app));
+    }
+    if let Some(limits) = &app.limits
+        && let Err(problem) = limits.count(What::Failures, address)
+    {
+        return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
+    }
+    let wrong = "This is not an operator's API key.".to_owned();
+    show_login(&app, &headers, StatusCode::FORBIDDEN, Some(wrong))
+}
+
+/// `POST /admin/logout`
+pub async fn logout(State(app): State<App>, _: Posted) -> Response {
+    with_cookie(see_other("/admin/login"), &caller::no_session_cookie(&app))
+}
+
+/// What the last action did, carried through a redirect by name, and which page of the list.
+#[derive(Debug, Deserialize)]
+pub struct Shown {
+    done: Option<String>,
+    cursor: Option<String>,
+}
+
+impl Shown {
+    fn flash(&self) -> Option<Flash> {
+        let text = match self.done.as_deref()? {
+            "create" => "The sale is made. Seed its tokens, then open it.",
+            "seed" => "The units are added.",
+            "open" => "The sale is open.",
+            "pause" => "Admissions are paused. Everyone keeps the place.",
+            "resume" => "Admissions go on.",
+            "close" => "The sale is closed.",
+            "pace" => "The pace is changed, from the next batch on.",
+            "notice" => "Everyone in line sees the notice now.",
+            "remove" => "The ticket is out of the line.",
+            _ => return None,
+        };
+        Some(Flash { text: text.into(), bad: false })
+    }
+}
+
+/// `GET /admin`
+pub async fn sales(
+    State(app): State<App>,
+    Query(shown): Query<Shown>,
+    headers: HeaderMap,
+) -> Response {
+    let listed = async {
+        operator_of(&app, &headers)?;
+        sales_page(&app, &shown, Form::create()).await
+    };
+    match listed.await {
+        Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body),
+        Err(problem) => failed(&app, &headers, &problem),
+    }
+}
+
+async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPage, Problem> {
+    let after = PageQuery::after(shown.cursor.as_deref())?;
+    let sales = lists::sales(&app.gate, after, SALES).await?;
+    let mut rows = Vec::new();
+    for sale in &sales {
+        let facts = lists::facts(&app.gate, &sale.id.to_string()).await?;
+        let units = |n: i64| n.max(0).unsigned_abs();
+        rows.push(SaleRow {
+            slug: sale.settings.slug.clone(),
+            name: sale.settings.name.clone(),
+            status: parse(json!(facts.sale.status().as_str()))?,
+            starts_at: sale.settings.starts_at,
+            waiting: facts.waiting,
+            available: units(facts.stock.available()),
+            held: units(facts.stock.held),
+            sold: units(facts.stock.sold),
+        });
+    }
+    let is_full = sales.len() as i64 == SALES;
+    Ok(AdminSalesPage {
+        nonce: random_text(),
+        flash: shown.flash(),
+        sales: rows,
+        next_cursor: sales.last().filter(|_| is_full).map(operator::sale_cursor),
+        form,
+    })
+}
+
+/// `POST /admin/sales`
+pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
+    let made = async {
+        let operator = operator_of(&app, &headers)?;
+        let mut fields = fields(&posted, &[])?;
+        let to = operator::new_settings(&mut fields);
+        let slug = to.slug.clone();
+        fields.finish()?;
+        act(&app, &operator, SaleId::new(), Command::Create(to), None).await?;
+        Ok::<_, Problem>(slug)
+    };
+    let problem = match made.await {
+        Ok(slug) => return see_other(&format!("/admin/sales/{slug}?done=create")),
+        Err(problem) if problem.code == Code::NotAuthenticated => {
+            return failed(&app, &headers, &problem);
+        }
+        Err(problem) => problem,
+    };
+    let mut form = Form::new("create", posted.0.clone());
+    mark(&mut form, &problem, "slug");
+    let shown = Shown { done: None, cursor: None };
+    match sales_page(&app, &shown, form).await {
+        Ok(mut body) => {
+            body.flash = Some(Flash { text: problem.title().into(), bad: true });
+            page(&app, &headers, problem.status(), &body.nonce.clone(), &body)
+        }
+        Err(problem) => failed(&app, &headers, &problem),
+    }
+}
+
+/// Shows a problem's faults next to their fields; one without fields next to `otherwise`.
+fn mark(form: &mut Form, problem: &Problem, otherwise: &str) {
+    for fault in &problem.faults {
+        form.fail(fault.field.clone(), fault.detail.clone());
+    }
+    if problem.faults.is_empty() {
+        form.fail(otherwise, problem.detail.clone());
+    }
+}
+
+/// A form's fields, read by the API's own rules; those of the form alone are left out.
+fn fields(posted: &Posted, only: &[&str]) -> Result<Fields, Problem> {
+    let wanted = |(name, _): &&(String, String)| {
+        name != "idempotency_key" && (only.is_empty() || only.contains(&name.as_str()))
+    };
+    let pairs: Vec<_> = posted.0.iter().filter(wanted).cloned().collect();
+    Raw(operator::form_fields(&pairs).to_string().into_bytes()).fields()
+}
+
+/// `GET /admin/sales/{sale}`
+pub async fn sale(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    Query(shown): Query<Shown>,
+    headers: HeaderMap,
+) -> Response {
+    let found = async {
+        operator_of(&app, &headers)?;
+        let sale = app.gate.sale(&sale).await?;
+        sale_page(&app, &sale, shown.flash()).await
+    };
+    match found.await {
+        Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body),
+        Err(problem) => failed(&app, &headers, &problem),
+    }
+}
+
+async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<AdminSalePage, Problem> {
+    let gate = &app.gate;
+    let stats = StatsShape::from(lists::stats(gate, sale.clone()).await?);
+    let now = gate.clock.now();
+    let orders = lists::orders(gate, sale.id, None, ROWS).await?;
+    let holds = lists::holds(gate, sale.id, None, None, ROWS).await?;
+    let audit = lists::audit(gate, sale.id, None, ROWS).await?;
+    let shown: AdminSale = parse(json!(SaleShape::from(sale)))?;
+    let stopped = sale.fault.as_ref().map(|fault| Flash {
+        text: format!(
+            "ropeline stopped this sale: {fault}. See docs/operations.md before you resume."
+        ),
+        bad: true,
+    });
+    Ok(AdminSalePage {
+        nonce: random_text(),
+        flash: flash.or(stopped),
+        forms: AdminForms::new(&shown, sale.notice.as_deref()),
+        sale: shown,
+        stats: parse(json!(stats))?,
+        form_key: random_text(),
+        orders: orders
+            .iter()
+            .map(|o| parse(json!(OrderShape::with_ticket(o))))
+            .collect::<Result<_, _>>()?,
+        holds: holds
+            .iter()
+            .map(|h| parse(json!(HoldShape::new(h, now))))
+            .collect::<Result<_, _>>()?,
+        audit: audit
+            .iter()
+            .map(|a| parse(json!(AuditShape::new(sale, a))))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+/// What the API says, as a page takes it.
+fn parse<T: serde::de::DeserializeOwned>(shape: Value) -> Result<T, Problem> {
+    serde_json::from_value(shape).map_err(|error| FlowError::Internal(error.into()).into())
+}
+
+/// `POST /admin/sales/{sale}/{action}`
+pub async fn action(
+    State(app): State<App>,
+    Path((sale, action)): Path<(String, String)>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let found = async {
+        let operator = operator_of(&app, &headers)?;
+        Ok::<_, Problem>((operator, app.gate.sale(&sale).await?))
+    };
+    let (operator, sale) = match found.await {
+        Ok(found) => found,
+        Err(problem) => return failed(&app, &headers, &problem),
+    };
+    let problem = match steer(&app, &operator, &sale, &action, &posted).await {
+        Ok(()) => {
+            return see_other(&format!("/admin/sales/{}?done={action}", sale.settings.slug));
+        }
+        Err(problem) => problem,
+    };
+    match sale_page(&app, &sale, None).await {
+        Ok(mut body) => {
+            let (form, name, field) = match action.as_str() {
+                "seed" => (&mut body.forms.seed, "seed", "count"),
+                "pace" => (&mut body.forms.pace, "pace", "batch_size"),
+                "notice" => (&mut body.forms.notice, "notice", "text"),
+                "close" => (&mut body.forms.close, "close", "slug"),
+                "remove" => (&mut body.forms.remove, "remove", "ticket"),
+                _ => {
+                    body.flash = Some(Flash { text: problem.detail.clone(), bad: true });
+                    return page(&app, &headers, problem.status(), &body.nonce.clone(), &body);
+                }
+            };
+            *form = Form::new(name, posted.0.clone());
+            mark(form, &problem, field);
+            body.flash = Some(Flash { text: problem.title().into(), bad: true });
+            page(&app, &headers, problem.status(), &body.nonce.clone(), &body)
+        }
+        Err(problem) => failed(&app, &headers, &problem),
+    }
+}
+
+async fn steer(
+    app: &App,
+    operator: &Operator,
+    sale: &Sale,
+    action: &str,
+    posted: &Posted,
+) -> Result<(), Problem> {
+    let command = match action {
+        "seed" => {
+            let mut fields = fields(posted, &["count"])?;
+            let count = operator::seed_count(&mut fields);
+            fields.finish()?;
+            Command::Seed { count }
+        }
+        "open" => Command::Open,
+        "pause" => Command::Pause,
+        "resume" => Command::Resume,
+        "close" => {
+            if posted.get("slug") != sale.settings.slug {
+                let rule = "type the sale's slug to close it: closing cannot be undone";
+                return Err(Problem::invalid(vec![Fault::new("slug", rule)]));
+            }
+            Command::Close
+        }
+        "pace" => {
+            let pace = ["batch_size", "admit_interval_ms", "max_in_checkout"];
+            let mut fields = fields(posted, &pace)?;
+            let said = fields.said();
+            let to = operator::changed_settings(&mut fields, sale);
+            fields.finish()?;
+            Command::Change { to, said }
+        }
+        "notice" => {
+            let text = posted.get("text");
+            let text = (!text.is_empty()).then(|| text.to_owned());
+            let faults = operator::notice_faults(text.as_deref());
+            if !faults.is_empty() {
+                return Err(Problem::invalid(faults));
+            }
+            Command::Notice { text }
+        }
+        "remove" => {
+            let ticket: Ticket = posted.get("ticket").parse().map_err(|_| {
+                Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")])
+            })?;
+            return Ok(leave::remove(&app.gate, operator.actor, sale.id, ticket).await?);
+        }
+        _ => return Err(Problem::not_found("action")),
+    };
+    act(app, operator, sale.id, command, posted.key()).await
+}
+
+async fn act(
+    app: &App,
+    operator: &Operator,
+    sale: SaleId,
+    command: Command,
+    key: Option<String>,
+) -> Result<(), Problem> {
+    let print = Raw(command.detail().to_string().into_bytes()).fingerprint();
+    let route = format!("page-{} {sale}", command.action());
+    let key = key.map(|key| keyed::key(operator.actor, &route, key, print));
+    let reply = operate(&app.gate, operator.actor, sale, command, key, |outcome| match outcome {
+        Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },
+        Err(refusal) => Problem::from(refusal.clone()).reply(),
+    })
+    .await?;
+    match reply.status {
+        200 => Ok(()),
+        _ => Err(refused(&reply)),
+    }
+}
+
+/// A stored refusal, as the problem it was.
+fn refused(reply: &Reply) -> Problem {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let word = text(&reply.body["code"]);
+    let code = Code::ALL.iter().copied().find(|code| code.parts().0 == word);
+    let faults = reply.body["errors"].as_array().into_iter().flatten();
+    let faults = faults.map(|e| Fault::new(&text(&e["field"]), text(&e["detail"]))).collect();
+    let detail = text(&reply.body["detail"]);
+    Problem { faults, ..Problem::new(code.unwrap_or(Code::Internal), detail) }
+}

@@ -1,0 +1,146 @@
+//! How fast one address may call. Generous, because a whole office or a mobile network may share one; the
+//! line itself, not this, keeps the sale fair.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota};
+use metrics::counter;
+
+use super::problem::{Code, Problem};
+use super::{App, caller};
+use crate::telemetry;
+
+/// Joins of one address: 20 a second, 500 at once. A carrier's gateway at the start of a sale stays under
+/// it; a loop on one machine does not.
+const JOINS_PER_SECOND: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+const JOINS_AT_ONCE: NonZeroU32 = NonZeroU32::new(500).expect("not zero");
+/// All calls of one address: a thousand shoppers that poll every five seconds fit.
+const CALLS_PER_SECOND: NonZeroU32 = NonZeroU32::new(200).expect("not zero");
+const CALLS_AT_ONCE: NonZeroU32 = NonZeroU32::new(2_000).expect("not zero");
+/// Attempts to log in or to call with an operator's key that was wrong.
+const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
+const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
+
+/// The limiters of one gateway. Memory is about 70 bytes for each address seen in the last seconds.
+pub struct Limits {
+    joins: DefaultKeyedRateLimiter<IpAddr>,
+    calls: DefaultKeyedRateLimiter<IpAddr>,
+    failures: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let limiter = |rate, burst| {
+            DefaultKeyedRateLimiter::keyed(Quota::per_second(rate).allow_burst(burst))
+        };
+        Self {
+            joins: limiter(JOINS_PER_SECOND, JOINS_AT_ONCE),
+            calls: limiter(CALLS_PER_SECOND, CALLS_AT_ONCE),
+            failures: limiter(FAILURES_PER_SECOND, FAILURES_AT_ONCE),
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Joins,
+    Calls,
+    Failures,
+}
+
+impl Limits {
+    /// Counts one; refuses when there were too many.
+    ///
+    /// # Errors
+    /// `too-many-requests` with the seconds until the next one is taken.
+    pub fn count(&self, what: What, address: IpAddr) -> Result<(), Problem> {
+        let (limiter, label) = match what {
+            What::Joins => (&self.joins, "joins"),
+            What::Calls => (&self.calls, "calls"),
+            What::Failures => (&self.failures, "failures"),
+        };
+        limiter.check_key(&network(address)).map_err(|refused| {
+            counter!(telemetry::LIMITED, "limit" => label).increment(1);
+            let wait = refused.wait_time_from(DefaultClock::default().now());
+            let detail = format!("this address sends {label} too fast");
+            Problem {
+                retry_after_seconds: Some(wait.as_secs() + 1),
+                ..Problem::new(Code::TooManyRequests, detail)
+            }
+        })
+    }
+
+    /// Forgets addresses that were quiet for a while.
+    pub fn forget_quiet(&self) {
+        for limiter in [&self.joins, &self.calls, &self.failures] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// What counts as one address: a whole /64 of IPv6, which one household or one attacker has.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(ip) => {
+            let bits = ip.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        }
+    }
+}
+
+/// Counts every call, and answers 429 to an address that sends too many.
+pub async fn calls(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let from = caller::address(caller::peer(&parts), &parts.headers, &app.trusted_proxies);
+    let mut request = Request::from_parts(parts, body);
+    request.extensions_mut().insert(Address(from));
+    if let Some(limits) = &app.limits
+        && let Err(problem) = limits.count(What::Calls, from)
+    {
+        return problem.into_response();
+    }
+    let response = next.run(request).await;
+    if response.status() == 401
+        && let Some(limits) = &app.limits
+        && let Err(problem) = limits.count(What::Failures, from)
+    {
+        return problem.into_response();
+    }
+    response
+}
+
+/// The address that a request counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(pub IpAddr);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_address_is_held_back_and_another_is_not() {
+        let limits = Limits::default();
+        let (busy, calm) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let taken = (0..2_000).filter(|_| limits.count(What::Joins, busy).is_ok()).count();
+        assert!((500..600).contains(&taken), "{taken}");
+        let refused = limits.count(What::Joins, busy).unwrap_err();
+        assert_eq!(refused.code, Code::TooManyRequests);
+        assert!(refused.retry_after_seconds.is_some_and(|seconds| seconds >= 1));
+        assert!(limits.count(What::Joins, calm).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
+        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+    }
+}

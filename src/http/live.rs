@@ -1,0 +1,301 @@
+//! Live states: the WebSocket and its fallback, server-sent events. Both tell what a poll would answer.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use metrics::{counter, gauge};
+use rand::RngExt;
+use serde_json::json;
+use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use super::problem::{Code, Problem, ProblemShape};
+use super::shapes::TicketShape;
+use super::shopper::{claimed, ticket_state};
+use crate::flow::follow::Follow;
+use crate::flow::state::TicketState;
+use crate::sale::Ticket;
+use crate::telemetry;
+
+/// Largest frame and message a client may send; an honest one is 19 bytes.
+const MOST_BYTES: usize = 4 * 1024;
+/// Read buffer of a socket; the default of 128 KiB is allocated at once for each.
+const READ_BUFFER: usize = 1_024;
+/// Unsent bytes after which a slow reader's socket is given up.
+const MOST_UNSENT: usize = 32 * 1024;
+/// A frame that cannot be sent in this time ends the socket.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// A ping goes out this often; two without any answer end the socket.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// Messages that were not understood, or came too fast, before the socket is closed.
+const MOST_NONSENSE: u32 = 10;
+/// Least time between two answers to `position`.
+const POSITION_GAP: Duration = Duration::from_millis(200);
+/// When the gateway goes away its sockets are closed over this time, so that their shoppers do not reach
+/// the other gateways all at once.
+pub const CLOSE_SPREAD: Duration = Duration::from_secs(3);
+/// Sockets and streams of one ticket; the newest win, so that a shopper's new tab always works.
+const MOST_PER_TICKET: usize = 5;
+/// A comment line keeps a stream's proxies from giving it up.
+const COMMENT_EVERY: Duration = Duration::from_secs(10);
+
+const NORMAL: u16 = 1000;
+const GOING_AWAY: u16 = 1001;
+const POLICY: u16 = 1008;
+const TRY_AGAIN: u16 = 1013;
+
+/// Open sockets and streams by ticket.
+#[derive(Default)]
+pub struct Watchers(Mutex<HashMap<Ticket, Vec<CancellationToken>>>);
+
+/// One open socket or stream; it is counted until it is dropped.
+struct Watching {
+    watchers: Arc<Watchers>,
+    ticket: Ticket,
+    /// Cancelled when newer ones take its place.
+    displaced: CancellationToken,
+    kind: &'static str,
+}
+
+impl Watching {
+    fn begin(watchers: &Arc<Watchers>, ticket: Ticket, kind: &'static str) -> Self {
+        let displaced = CancellationToken::new();
+        let mut all = watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = all.entry(ticket).or_default();
+        mine.retain(|token| !token.is_cancelled());
+        if mine.len() >= MOST_PER_TICKET {
+            mine.remove(0).cancel();
+        }
+        mine.push(displaced.clone());
+        drop(all);
+        gauge!(telemetry::SOCKETS, "kind" => kind).increment(1);
+        Self { watchers: watchers.clone(), ticket, displaced, kind }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        gauge!(telemetry::SOCKETS, "kind" => self.kind).decrement(1);
+        self.displaced.cancel();
+        let mut all = self.watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = all.get_mut(&self.ticket) {
+            mine.retain(|token| !token.is_cancelled());
+            if mine.is_empty() {
+                all.remove(&self.ticket);
+            }
+        }
+    }
+}
+
+/// The WebSocket
+///
+/// Credential as bearer token, as cookie, or as the second subprotocol:
+/// `Sec-WebSocket-Protocol: ropeline.v1, <credential>`. Send `{"type":"position"}` to be told at once.
+#[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/live", tag = "shopper",
+    params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
+    responses((status = 101, description = "States follow, each as a text frame"),
+              (status = 401, body = ProblemShape), (status = 403, body = ProblemShape),
+              (status = 404, body = ProblemShape), (status = 426, body = ProblemShape)))]
+pub async fn socket(
+    State(app): State<App>,
+    Path((sale, ticket)): Path<(String, String)>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (mut parts, _) = request.into_parts();
+    app.check_origin(&Method::GET, &parts.headers)?;
+    let (claim, line) = claimed(&app, &sale, &ticket, &parts.headers).await?;
+    let upgrade =
+        WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|error| {
+            Problem::new(Code::UpgradeRequired, format!("connect with a WebSocket client: {error}"))
+        })?;
+    let upgrade = upgrade
+        .protocols(["ropeline.v1"])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MOST_UNSENT)
+        .max_message_size(MOST_BYTES)
+        .max_frame_size(MOST_BYTES);
+    let Some(line) = line else {
+        // The sale is long over: its ticket has one last state.
+        let (_, state) = ticket_state(&app, &sale, &ticket, &parts.headers).await?;
+        return Ok(upgrade.on_upgrade(move |mut socket| async move {
+            if tell(&app, &mut socket, &state).await.is_ok() {
+                close(&mut socket, NORMAL, "final").await;
+            }
+        }));
+    };
+    let follow = Follow::new(app.gate.clone(), &line, claim);
+    let watching = Watching::begin(&app.watchers, claim.ticket, "websocket");
+    let guard = app.sockets.token();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        run(&app, socket, follow, &watching).await;
+        drop((watching, guard));
+    }))
+}
+
+/// The connection is no good any more.
+struct Broken;
+
+async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Watching) {
+    let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+    let (mut unanswered, mut nonsense) = (0_u32, 0_u32);
+    let mut answered = Instant::now() - POSITION_GAP;
+    loop {
+        let next = tokio::select! {
+            state = follow.next() => match state {
+                Some(state) => Next::Tell(Box::new(state)),
+                None => Next::Close(GOING_AWAY, "the sale is over here"),
+            },
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    unanswered = 0;
+                    read(&text, &mut answered)
+                }
+                Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
+                    unanswered = 0;
+                    continue;
+                }
+                Some(Ok(Message::Close(_))) | Some(Err(_)) | None => return,
+            },
+            _ = ping.tick() => {
+                unanswered += 1;
+                if unanswered > 2 || send(&mut socket, Message::Ping(Vec::new().into())).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            () = watching.displaced.cancelled() => {
+                Next::Close(POLICY, "newer tabs of this ticket took its place")
+            }
+            () = app.gate.draining.cancelled() => {
+                let spread = CLOSE_SPREAD.mul_f64(rand::rng().random());
+                sleep(spread).await;
+                Next::Close(GOING_AWAY, "this gateway is going away")
+            }
+        };
+        let sent = match next {
+            Next::Tell(state) => {
+                tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
+            }
+            Next::Now => match follow.now().await {
+                Ok(state) => tell(app, &mut socket, &state).await.map(|()| state.stage.is_final()),
+                Err(_) => return close(&mut socket, TRY_AGAIN, "come back in a moment").await,
+            },
+            Next::Complain(code) => {
+                nonsense += 1;
+                if nonsense > MOST_NONSENSE {
+                    return close(&mut socket, POLICY, "too many messages not understood").await;
+                }
+                let error = json!({ "type": "error", "code": code }).to_string();
+                send(&mut socket, Message::Text(error.into())).await.map(|()| false)
+            }
+            Next::Close(code, why) => return close(&mut socket, code, why).await,
+        };
+        match sent {
+            Ok(false) => {}
+            Ok(true) => return close(&mut socket, NORMAL, "final").await,
+            Err(Broken) => return,
+        }
+    }
+}
+
+/// What to do next on a socket.
+enum Next {
+    Tell(Box<TicketState>),
+    /// The client asked for the state.
+    Now,
+    Complain(&'static str),
+    Close(u16, &'static str),
+}
+
+/// Reads what a client said.
+fn read(text: &str, answered: &mut Instant) -> Next {
+    let said: Result<serde_json::Value, _> = serde_json::from_str(text);
+    let Ok(said) = said else { return Next::Complain("not-json") };
+    if said.get("type").and_then(serde_json::Value::as_str) != Some("position") {
+        return Next::Complain("unknown-type");
+    }
+    if answered.elapsed() < POSITION_GAP {
+        return Next::Complain("too-many-requests");
+    }
+    *answered = Instant::now();
+    Next::Now
+}
+
+async fn tell(app: &App, socket: &mut WebSocket, state: &TicketState) -> Result<(), Broken> {
+    let text = json!(TicketShape::new(app, state)).to_string();
+    counter!(telemetry::STATES_SENT, "kind" => "websocket").increment(1);
+    send(socket, Message::Text(text.into())).await
+}
+
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Broken> {
+    match timeout(SEND_WITHIN, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Broken),
+    }
+}
+
+async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(why) };
+    if send(socket, Message::Close(Some(frame))).await.is_ok() {
+        // Give the client a moment to answer, so that it sees the code and not a reset.
+        let _ = timeout(Duration::from_secs(1), async {
+            while let Some(Ok(_)) = socket.recv().await {}
+        })
+        .await;
+    }
+}
+
+/// The same states as server-sent events
+///
+/// Event `state`, its data the JSON. The stream ends after a final state.
+#[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/events", tag = "shopper",
+    params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
+    responses((status = 200, content_type = "text/event-stream", body = TicketShape),
+              (status = 401, body = ProblemShape), (status = 404, body = ProblemShape)))]
+pub async fn events(
+    State(app): State<App>,
+    Path((sale, ticket)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (claim, line) = claimed(&app, &sale, &ticket, &headers).await?;
+    let Some(line) = line else {
+        let (_, state) = ticket_state(&app, &sale, &ticket, &headers).await?;
+        let last = Ok::<_, Infallible>(event(&app, &state));
+        return Ok(Sse::new(stream::iter([last])).into_response());
+    };
+    let follow = Follow::new(app.gate.clone(), &line, claim);
+    let watching = Watching::begin(&app.watchers, claim.ticket, "sse");
+    let begun = Some((app.clone(), follow, watching));
+    let states = stream::unfold(begun, |open| async {
+        let (app, mut follow, watching) = open?;
+        let state = tokio::select! {
+            state = follow.next() => state?,
+            () = watching.displaced.cancelled() => return None,
+            () = app.gate.draining.cancelled() => return None,
+        };
+        counter!(telemetry::STATES_SENT, "kind" => "sse").increment(1);
+        let event = event(&app, &state);
+        let more = (!state.stage.is_final()).then_some((app, follow, watching));
+        Some((Ok::<_, Infallible>(event), more))
+    });
+    let alive = KeepAlive::new().interval(COMMENT_EVERY).text("");
+    let mut response = Sse::new(states).keep_alive(alive).into_response();
+    // A proxy that collects the stream before passing it on would defeat it.
+    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn event(app: &App, state: &TicketState) -> Event {
+    Event::default().event("state").data(json!(TicketShape::new(app, state)).to_string())
+}

@@ -1,0 +1,275 @@
+//! The front door: routes, and what is true of every request. A handler parses, calls one flow and shapes
+//! the answer.
+
+pub mod body;
+pub mod caller;
+pub mod console;
+pub mod limits;
+pub mod live;
+pub mod operator;
+pub mod ops;
+pub mod pages;
+pub mod problem;
+pub mod room;
+pub mod serve;
+pub mod shapes;
+pub mod shopper;
+pub mod views;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
+use ipnet::IpNet;
+use metrics::histogram;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::flow::Gate;
+use crate::sale::{HoldId, SaleId};
+use crate::telemetry;
+use caller::KeyDigest;
+use limits::Limits;
+use live::Watchers;
+use problem::{Code, Problem};
+
+/// What the handlers share. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub struct Inner {
+    pub gate: Arc<Gate>,
+    pub admin_key: KeyDigest,
+    /// Where shoppers reach this sale, as a browser names it in `Origin`; none unless set.
+    pub public_origin: Option<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    /// None when limits are off.
+    pub limits: Option<Limits>,
+    pub metrics: PrometheusHandle,
+    /// Whether `/metrics` is served here, and not on a listener of its own.
+    pub serves_metrics: bool,
+    pub watchers: Arc<Watchers>,
+    /// Sockets that are open, so that a drain can wait for them.
+    pub sockets: TaskTracker,
+    openapi: String,
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// How the front door is set up; made by `config`.
+pub struct Settings {
+    pub admin_key: String,
+    pub public_url: Option<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub rate_limits: bool,
+    pub serves_metrics: bool,
+}
+
+impl App {
+    pub fn new(gate: Arc<Gate>, settings: Settings, metrics: PrometheusHandle) -> Self {
+        let document = api().into_openapi();
+        let json = document.to_json().unwrap_or_default();
+        let origin = settings.public_url.map(|url| url.trim_end_matches('/').to_owned());
+        Self(Arc::new(Inner {
+            gate,
+            admin_key: KeyDigest::new(&settings.admin_key),
+            public_origin: origin,
+            trusted_proxies: settings.trusted_proxies,
+            limits: settings.rate_limits.then(Limits::default),
+            metrics,
+            serves_metrics: settings.serves_metrics,
+            watchers: Arc::default(),
+            sockets: TaskTracker::new(),
+            openapi: json,
+        }))
+    }
+
+    pub fn is_https(&self) -> bool {
+        self.public_origin.as_deref().is_some_and(|origin| origin.starts_with("https://"))
+    }
+
+    /// The host that a page names as its own.
+    pub fn host(&self, headers: &HeaderMap) -> String {
+        if let Some(origin) = &self.public_origin {
+            return origin.split_once("://").map_or(origin.as_str(), |(_, host)| host).to_owned();
+        }
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let is_plain = |host: &&str| {
+            host.len() <= 255
+                && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
+        };
+        host.filter(is_plain).unwrap_or("localhost").to_owned()
+    }
+
+    /// Where an admitted shopper buys: the shop's own address with the hold, or ropeline's page.
+    pub fn checkout_link(&self, sale: SaleId, hold: HoldId, shop: Option<&str>) -> Option<String> {
+        let line = self.gate.line_of(sale)?;
+        let view = line.view();
+        if shapes::is_builtin(&view.snapshot.sale) {
+            return Some(format!("/s/{}/checkout", view.slug()));
+        }
+        let shop = shop?;
+        let joint = if shop.contains('?') { '&' } else { '?' };
+        Some(format!("{shop}{joint}hold={hold}"))
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "ropeline",
+        description = "A fair line in front of a flash sale, and never a unit sold twice.\n\n\
+            JSON in and out; times are RFC 3339 in UTC. `{sale}` is a sale's `id` or `slug`. \
+            A refusal is `application/problem+json`; match on its `code`. \
+            `Idempotency-Key` is honoured on every POST that makes or changes something."
+    ),
+    components(schemas(problem::ProblemShape, problem::FaultShape)),
+    tags(
+        (name = "shopper", description = "Join, watch the place, check out"),
+        (name = "operator", description = "Make a sale, seed it, steer it"),
+        (name = "operations", description = "For load balancers and monitoring")
+    ),
+    modifiers(&Extras)
+)]
+struct ApiDoc;
+
+/// How callers prove themselves, and every code a problem may carry.
+struct Extras;
+
+impl utoipa::Modify for Extras {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let bearer = |words: &str| {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(words));
+            SecurityScheme::Http(scheme.build())
+        };
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("credential", bearer("What the join gave; also its cookie"));
+        components.add_security_scheme("api_key", bearer("An operator's API key"));
+        let codes: Vec<_> = Code::ALL
+            .iter()
+            .map(|code| {
+                let (word, status, title) = code.parts();
+                format!("- `{word}` ({}): {title}", status.as_u16())
+            })
+            .collect();
+        let description = document.info.description.get_or_insert_default();
+        description.push_str(&format!("\n\nEvery `code`:\n\n{}", codes.join("\n")));
+    }
+}
+
+/// The calls of the API, each with its part of the OpenAPI document.
+fn api() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(shopper::facts))
+        .routes(routes!(shopper::join))
+        .routes(routes!(shopper::ticket, shopper::depart))
+        .routes(routes!(live::events))
+        .routes(routes!(shopper::hold))
+        .routes(routes!(shopper::confirm))
+        .routes(routes!(shopper::release))
+        .routes(routes!(operator::create, operator::list))
+        .routes(routes!(operator::show, operator::change))
+        .routes(routes!(operator::seed))
+        .routes(routes!(operator::open))
+        .routes(routes!(operator::pause))
+        .routes(routes!(operator::resume))
+        .routes(routes!(operator::close))
+        .routes(routes!(operator::notice))
+        .routes(routes!(operator::remove))
+        .routes(routes!(operator::stats))
+        .routes(routes!(operator::holds))
+        .routes(routes!(operator::orders))
+        .routes(routes!(operator::orders_csv))
+        .routes(routes!(operator::audit_trail))
+        .routes(routes!(operator::reconciliation))
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(live::socket))
+}
+
+/// Every route, with what is true of every request around it: panics become answers, calls are counted and
+/// timed.
+pub fn router(app: App) -> Router {
+    let (calls, _) = api().split_for_parts();
+    let pages = Router::new()
+        .route("/", get(ops::home))
+        .route("/docs", get(ops::docs))
+        .route("/openapi.json", get(ops::openapi))
+        .route("/problems/{code}", get(ops::problem))
+        .route("/s/{sale}", get(room::room))
+        .route("/s/{sale}/join", post(room::join))
+        .route("/s/{sale}/leave", post(room::depart))
+        .route("/s/{sale}/checkout", get(room::checkout))
+        .route("/s/{sale}/checkout/confirm", post(room::confirm))
+        .route("/s/{sale}/checkout/release", post(room::release))
+        .route("/s/{sale}/receipt", get(room::receipt))
+        .route("/admin", get(console::sales))
+        .route("/admin/login", get(console::login_page).post(console::login))
+        .route("/admin/logout", post(console::logout))
+        .route("/admin/sales", post(console::create))
+        .route("/admin/sales/{sale}", get(console::sale))
+        .route("/admin/sales/{sale}/{action}", post(console::action));
+    Router::new()
+        .merge(calls)
+        .merge(pages)
+        .fallback(any(nothing_here))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), limits::calls))
+        .layer(middleware::from_fn(timed))
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(app)
+}
+
+async fn nothing_here(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
+    let problem = Problem::new(Code::NotFound, "there is no such address");
+    if pages::wants_html(&headers) && !uri.path().starts_with("/api/") {
+        return pages::problem_page(&app, &headers, &problem, &[]);
+    }
+    problem.into_response()
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(Code::MethodNotAllowed, "this address is not asked in this way")
+}
+
+fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+    let text = cause
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| cause.downcast_ref::<&str>().copied());
+    tracing::error!(cause = text, "a handler panicked");
+    Problem::new(Code::Internal, "the fault is ours and was written down").into_response()
+}
+
+/// Times each answer by its route, and lets nobody guess at a content type.
+async fn timed(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let method = request.method().clone();
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16().to_string();
+    let route = route.unwrap_or_else(|| "none".to_owned());
+    tracing::debug!(%method, route, status, ms = started.elapsed().as_millis() as u64, "answered");
+    histogram!(telemetry::HTTP_SECONDS, "method" => method.to_string(), "route" => route, "status" => status)
+        .record(started.elapsed());
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,185 @@
+//! For load balancers, monitoring and engineers: health, metrics, and the API described by itself.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::App;
+use super::caller::Operator;
+use super::pages::{page, problem_page, see_other, wants_html};
+use super::problem::{Code, Problem, respond};
+use super::views::{Answer, DocsPage, Operation, OperationGroup, Param};
+use crate::random_text;
+
+/// The process lives
+///
+/// Asks nothing of Redis or Postgres: restarting a gateway does not bring them back.
+#[utoipa::path(get, path = "/healthz", tag = "operations",
+    responses((status = 200, body = Object)))]
+pub async fn healthz() -> Response {
+    respond(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// The gateway can serve
+///
+/// 503 names what is missing: `postgres`, `redis`, `migrations` or `draining`.
+#[utoipa::path(get, path = "/readyz", tag = "operations",
+    responses((status = 200, body = Object), (status = 503, body = Object)))]
+pub async fn readyz(State(app): State<App>) -> Response {
+    let missing = app.gate.missing();
+    if missing.is_empty() {
+        return respond(StatusCode::OK, &json!({ "status": "ready", "missing": [] }));
+    }
+    let problem = Problem::new(Code::Unavailable, format!("missing: {}", missing.join(", ")));
+    let mut body = problem.body();
+    body["missing"] = json!(missing);
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, &body);
+    response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    response
+}
+
+/// Prometheus metrics
+///
+/// Served on the operations listener alone where one is set.
+#[utoipa::path(get, path = "/metrics", tag = "operations",
+    responses((status = 200, content_type = "text/plain", body = String), (status = 404)))]
+pub async fn metrics(State(app): State<App>) -> Response {
+    if app.serves_metrics {
+        return metrics_text(&app);
+    }
+    Problem::new(Code::NotFound, "metrics are on the operations listener").into_response()
+}
+
+/// The metrics as Prometheus reads them.
+pub fn metrics_text(app: &App) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.metrics.render()).into_response()
+}
+
+/// `GET /openapi.json`
+pub async fn openapi(State(app): State<App>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+}
+
+/// `GET /docs`
+pub async fn docs(State(app): State<App>, headers: HeaderMap) -> Response {
+    let document: Value = serde_json::from_str(&app.openapi).unwrap_or_default();
+    let text = |pointer: &str| {
+        document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let body = DocsPage {
+        nonce: random_text(),
+        title: text("/info/title"),
+        version: text("/info/version"),
+        description: text("/info/description"),
+        groups: reference(&document),
+    };
+    page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
+}
+
+/// `GET /`: nothing is for sale here; an operator finds the console.
+pub async fn home(State(app): State<App>, headers: HeaderMap) -> Response {
+    if Operator::of_session(&app, &headers).is_some() {
+        return see_other("/admin");
+    }
+    let problem =
+        Problem::new(Code::NotFound, "a sale has an address of its own: /s/ and its name");
+    if wants_html(&headers) {
+        let ways = [("/docs", "For engineers: the API"), ("/admin", "For operators: the console")];
+        return problem_page(&app, &headers, &problem, &ways);
+    }
+    problem.into_response()
+}
+
+/// `GET /problems/{code}`: what a problem's `type` points to.
+pub async fn problem(Path(word): Path<String>) -> Response {
+    let known = Code::ALL.iter().map(|code| code.parts()).find(|(known, _, _)| *known == word);
+    match known {
+        Some((code, status, title)) => {
+            Json(json!({ "code": code, "status": status.as_u16(), "title": title })).into_response()
+        }
+        None => Problem::not_found("problem").into_response(),
+    }
+}
+
+/// An OpenAPI document as the reference page shows it: by tag, in the order of the document.
+pub fn reference(document: &Value) -> Vec<OperationGroup> {
+    let mut groups: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    let paths = document["paths"].as_object().into_iter().flatten();
+    for (path, methods) in paths {
+        for (method, call) in methods.as_object().into_iter().flatten() {
+            let tag = call["tags"][0].as_str().unwrap_or_default().to_owned();
+            groups.entry(tag).or_default().push(operation(path, method, call));
+        }
+    }
+    let order = document["tags"].as_array().into_iter().flatten();
+    order
+        .filter_map(|tag| {
+            let operations = groups.remove(tag["name"].as_str()?)?;
+            Some(OperationGroup { name: words(&tag["description"]), operations })
+        })
+        .collect()
+}
+
+fn words(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn operation(path: &str, method: &str, call: &Value) -> Operation {
+    let params = call["parameters"].as_array().into_iter().flatten().map(|param| Param {
+        name: words(&param["name"]),
+        location: words(&param["in"]),
+        required: param["required"].as_bool().unwrap_or(false),
+        kind: kind(&param["schema"]),
+        description: words(&param["description"]),
+    });
+    let body = call.get("requestBody").map(|body| Param {
+        name: "body".into(),
+        location: "body".into(),
+        required: false,
+        kind: "object".into(),
+        description: words(&body["description"]),
+    });
+    let responses = call["responses"].as_object().into_iter().flatten();
+    Operation {
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        summary: words(&call["summary"]),
+        description: words(&call["description"]),
+        params: params.chain(body).collect(),
+        responses: responses
+            .map(|(status, answer)| Answer {
+                status: status.clone(),
+                description: answer_words(status, answer),
+            })
+            .collect(),
+    }
+}
+
+/// What a parameter may be.
+fn kind(schema: &Value) -> String {
+    let kind = &schema["type"];
+    let Some(kinds) = kind.as_array() else { return words(kind) };
+    kinds.iter().map(words).filter(|kind| kind != "null").collect()
+}
+
+/// What an answer is: its own words, or the name of its shape.
+fn answer_words(status: &str, answer: &Value) -> String {
+    let own = words(&answer["description"]);
+    if !own.is_empty() {
+        return own;
+    }
+    let shape = answer["content"].as_object().and_then(|content| content.values().next());
+    let name = shape.and_then(|shape| shape["schema"]["$ref"].as_str()).unwrap_or_default();
+    match name.rsplit('/').next() {
+        Some("Problem") | None | Some("") => {
+            let code = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+            code.and_then(|code| code.canonical_reason()).unwrap_or_default().to_owned()
+        }
+        Some(name) => name.to_owned(),
+    }
+}

@@ -1,0 +1,128 @@
+//! How a page goes out: rendered, with a nonce and the headers that keep it to itself; and how a form
+//! comes in.
+
+use askama::Template;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::App;
+use super::body::Raw;
+use super::problem::{Code, Problem};
+use super::views::{FieldError, ProblemPage, Way};
+use crate::random_text;
+use crate::sale::Fault;
+
+/// Renders a page with the nonce it was given. Nothing but ropeline itself may be asked by it.
+pub fn page(
+    app: &App,
+    headers: &HeaderMap,
+    status: StatusCode,
+    nonce: &str,
+    page: &impl Template,
+) -> Response {
+    let html = match page.render() {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(error = %error, "page not rendered");
+            return Problem::new(Code::Internal, "the page could not be made").into_response();
+        }
+    };
+    let host = app.host(headers);
+    // Not every browser in use counts its own socket as 'self'.
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
+         img-src 'self' data:; connect-src 'self' ws://{host} wss://{host}; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    );
+    let mut response = (status, Html(html)).into_response();
+    let fixed = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
+/// A problem as a page, with ways forward.
+pub fn problem_page(
+    app: &App,
+    headers: &HeaderMap,
+    problem: &Problem,
+    ways: &[(&str, &str)],
+) -> Response {
+    let nonce = random_text();
+    let error =
+        |fault: &Fault| FieldError { field: fault.field.clone(), detail: fault.detail.clone() };
+    let way = |(href, label): &(&str, &str)| Way { href: (*href).into(), label: (*label).into() };
+    let body = ProblemPage {
+        nonce: nonce.clone(),
+        status: problem.status().as_u16(),
+        title: problem.title().into(),
+        detail: problem.detail.clone(),
+        errors: problem.faults.iter().map(error).collect(),
+        retry_after_seconds: problem.retry_after_seconds,
+        ways: ways.iter().map(way).collect(),
+    };
+    let mut response = page(app, headers, problem.status(), &nonce, &body);
+    if let Some(seconds) = problem.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Whether the caller is a browser that asks for a page.
+pub fn wants_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// To another page of ours, by GET.
+pub fn see_other(path: &str) -> Response {
+    let location = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response()
+}
+
+/// Adds a `Set-Cookie` to an answer.
+pub fn with_cookie(mut response: Response, cookie: &str) -> Response {
+    if let Ok(cookie) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// The fields of a form that a page of ours posted.
+pub struct Posted(pub Vec<(String, String)>);
+
+impl FromRequest<App> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        app.check_origin(&Method::POST, request.headers())?;
+        let raw = Raw::from_request(request, app).await?;
+        serde_urlencoded::from_bytes(&raw.0)
+            .map(Self)
+            .map_err(|_| Problem::new(Code::BadRequest, "this is not a form"))
+    }
+}
+
+impl Posted {
+    /// A field, without spaces around it; empty when it is not there.
+    pub fn get(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(field, _)| field == name);
+        found.map_or("", |(_, text)| text.trim())
+    }
+
+    /// The form's own idempotency key, if it has a good one.
+    pub fn key(&self) -> Option<String> {
+        let key = self.get("idempotency_key");
+        (16..=200).contains(&key.len()).then(|| key.to_owned())
+    }
+}

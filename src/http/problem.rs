@@ -1,0 +1,262 @@
+//! Every way to say no, as RFC 9457 problem documents, in one table. The cause goes to the log, never to
+//! the caller.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use rand::RngExt;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::flow::{FlowError, Refusal, Reply};
+use crate::sale::Fault;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub struct Problem {
+    pub code: Code,
+    pub detail: String,
+    pub faults: Vec<Fault>,
+    /// The state of an ended hold, for `hold-ended`.
+    pub state: Option<&'static str>,
+    pub retry_after_seconds: Option<u64>,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:ident, $title:literal;)*) => {
+        /// The stable words that a client may match on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[$doc])* $name),* }
+
+        impl Code {
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The stable word, the status and the title.
+            pub fn parts(self) -> (&'static str, StatusCode, &'static str) {
+                match self {
+                    $(Self::$name => ($code, StatusCode::$status, $title)),*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    BadRequest = "bad-request", BAD_REQUEST, "The request could not be read";
+    NotAuthenticated = "not-authenticated", UNAUTHORIZED, "A credential is needed";
+    Forbidden = "forbidden", FORBIDDEN, "This is not yours to do";
+    OriginNotAllowed = "origin-not-allowed", FORBIDDEN, "This came from another site";
+    NotFound = "not-found", NOT_FOUND, "There is nothing here";
+    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This cannot be done here";
+    RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    SlugTaken = "slug-taken", CONFLICT, "Another sale has this slug";
+    SaleClosed = "sale-closed", CONFLICT, "This sale is closed";
+    SoldOut = "sold-out", CONFLICT, "Every unit is sold";
+    NotOpen = "not-open", CONFLICT, "This sale is not open";
+    AlreadyAdmitted = "already-admitted", CONFLICT, "This ticket holds a unit";
+    HoldEnded = "hold-ended", CONFLICT, "This hold has ended";
+    IdempotencyInProgress = "idempotency-in-progress", CONFLICT, "The first request is still running";
+    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request is too large";
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are at fault";
+    IdempotencyKeyReused = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "This key came with another request";
+    UpgradeRequired = "upgrade-required", UPGRADE_REQUIRED, "This is a WebSocket";
+    TooManyRequests = "too-many-requests", TOO_MANY_REQUESTS, "Too many requests";
+    LineFull = "line-full", SERVICE_UNAVAILABLE, "The line is as long as it may get";
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Come back in a moment";
+    UnknownOutcome = "unknown-outcome", SERVICE_UNAVAILABLE, "The outcome is not known";
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here";
+}
+
+/// How long to wait after a refusal that will pass, in seconds; a random second or two on top keeps the
+/// refused from coming back together.
+const RETRY_AFTER: u64 = 1;
+
+/// The document of a refusal, as `/openapi.json` describes it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemShape {
+    /// `/problems/<code>`
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    pub detail: String,
+    /// The stable word to match on.
+    pub code: String,
+    /// Which fields are at fault, where fields are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FaultShape>,
+    /// The state of the hold, with `hold-ended`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = FieldError)]
+pub struct FaultShape {
+    pub field: String,
+    pub detail: String,
+}
+
+impl Problem {
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        let will_pass = matches!(
+            code,
+            Code::TooManyRequests
+                | Code::LineFull
+                | Code::Unavailable
+                | Code::UnknownOutcome
+                | Code::IdempotencyInProgress
+        );
+        Self {
+            code,
+            detail: detail.into(),
+            faults: Vec::new(),
+            state: None,
+            retry_after_seconds: will_pass.then(|| RETRY_AFTER + rand::rng().random_range(0..=2)),
+        }
+    }
+
+    pub fn invalid(faults: Vec<Fault>) -> Self {
+        let detail = faults.iter().map(|f| format!("{} {}", f.field, f.detail)).collect::<Vec<_>>();
+        Self { faults, ..Self::new(Code::Invalid, detail.join("; ")) }
+    }
+
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.code.parts().1
+    }
+
+    pub fn title(&self) -> &'static str {
+        self.code.parts().2
+    }
+
+    pub fn body(&self) -> Value {
+        let (code, status, title) = self.code.parts();
+        let fault = |f: &Fault| FaultShape { field: f.field.clone(), detail: f.detail.clone() };
+        json!(ProblemShape {
+            r#type: format!("/problems/{code}"),
+            title: title.into(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            code: code.into(),
+            errors: self.faults.iter().map(fault).collect(),
+            state: self.state.map(str::to_owned),
+        })
+    }
+
+    /// The refusal as it is stored under an idempotency key.
+    pub fn reply(&self) -> Reply {
+        Reply { status: self.status().as_u16(), body: self.body() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = respond(self.status(), &self.body());
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code == Code::NotAuthenticated {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A body with its status: a problem document from 400 on.
+pub fn respond(status: StatusCode, body: &Value) -> Response {
+    let kind = if status.as_u16() >= 400 { "application/problem+json" } else { "application/json" };
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, body.to_string()).into_response()
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        respond(status, &self.body)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        let code = match refusal {
+            Refusal::NoSuchSale | Refusal::NoSuchTicket | Refusal::NoSuchHold => Code::NotFound,
+            Refusal::SlugTaken => Code::SlugTaken,
+            Refusal::SaleClosed => Code::SaleClosed,
+            Refusal::SoldOut => Code::SoldOut,
+            Refusal::NotOpen => Code::NotOpen,
+            Refusal::LineFull => Code::LineFull,
+            Refusal::AlreadyAdmitted => Code::AlreadyAdmitted,
+            Refusal::HoldEnded(state) => {
+                let detail = format!("this hold was {} before", state.as_str());
+                return Self { state: Some(state.as_str()), ..Self::new(Code::HoldEnded, detail) };
+            }
+            Refusal::ShopConfirms => Code::Forbidden,
+            Refusal::Invalid(faults) => return Self::invalid(faults),
+            Refusal::KeyReused => Code::IdempotencyKeyReused,
+            Refusal::KeyInProgress => Code::IdempotencyInProgress,
+        };
+        Self::new(code, detail)
+    }
+}
+
+impl From<FlowError> for Problem {
+    fn from(error: FlowError) -> Self {
+        match error {
+            FlowError::Refused(refusal) => refusal.into(),
+            FlowError::Unavailable(what, cause) => {
+                let cause = cause.map(|cause| format!("{cause:#}"));
+                tracing::warn!(what, cause, "request turned away: a part is away");
+                Self::new(Code::Unavailable, format!("{what} does not answer just now"))
+            }
+            FlowError::Unknown(cause) => {
+                tracing::error!(
+                    cause = format!("{cause:#}"),
+                    "the outcome of a request is unknown"
+                );
+                let detail =
+                    "it may have been done or not; repeat the same request with the same key";
+                Self::new(Code::UnknownOutcome, detail)
+            }
+            FlowError::Internal(cause) => {
+                tracing::error!(cause = format!("{cause:#}"), "request failed");
+                Self::new(Code::Internal, "the fault is ours and was written down")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_names_every_field_and_its_type_is_its_code() {
+        let faults =
+            vec![Fault::new("slug", "is missing"), Fault::new("count", "must be 1 or more")];
+        let body = Problem::invalid(faults).body();
+        assert_eq!(body["type"], "/problems/invalid");
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["errors"][1]["field"], "count");
+    }
+
+    #[test]
+    fn codes_are_told_apart_and_what_passes_says_when_to_come_back() {
+        let mut words: Vec<_> = Code::ALL.iter().map(|code| code.parts().0).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), Code::ALL.len());
+        for code in Code::ALL {
+            let (word, status, _) = code.parts();
+            let waits =
+                Problem::new(*code, "").into_response().headers().contains_key("retry-after");
+            assert!(waits || (status != 429 && status != 503), "{word}");
+        }
+    }
+}

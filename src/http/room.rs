@@ -1,0 +1,263 @@
+//! The shopper's pages: the waiting room, the built-in checkout and the receipt. Complete without
+//! JavaScript; the script keeps them live.
+
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+use super::App;
+use super::body::Raw;
+use super::caller::{self, Shopper};
+use super::limits::Address;
+use super::pages::{Posted, page, problem_page, see_other, with_cookie};
+use super::problem::{Code, Problem};
+use super::shapes::{FactsShape, TicketShape, is_builtin};
+use super::shopper::{enter, reference_faults, render};
+use super::views::{CheckoutPage, ReceiptPage, RoomPage, Ticket};
+use crate::flow::settle::{By, Settle, settle};
+use crate::flow::state::{Stage, TicketState};
+use crate::flow::{FlowError, Refusal, keyed, leave, lists, state, watch};
+use crate::random_text;
+use crate::sale::{Claim, Hold, Sale};
+
+/// A sale, and the ticket that this browser has in it.
+struct Visit {
+    sale: Sale,
+    facts: FactsShape,
+    ticket: Option<(Claim, TicketState)>,
+}
+
+async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Problem> {
+    let facts = lists::facts(&app.gate, sale).await?;
+    let shape = FactsShape::new(app, &facts);
+    let claim = Shopper::new(&app.gate.signer, headers).of_sale(facts.sale.id);
+    let ticket = match claim {
+        None => None,
+        Some(claim) => {
+            let view = match app.gate.line_of(claim.sale) {
+                Some(line) => line.view(),
+                None => watch::past_view(&app.gate, claim.sale).await?,
+            };
+            match state::of(&app.gate, &view, claim).await {
+                Ok(state) => Some((claim, state)),
+                // The ticket's number was lost before anyone could write it down; a new one is offered.
+                Err(FlowError::Refused(Refusal::NoSuchTicket)) => None,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    Ok(Visit { sale: facts.sale, facts: shape, ticket })
+}
+
+/// Turns a problem into its page, with the way back to the room.
+fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
+    let room = format!("/s/{sale}");
+    let back = [(room.as_str(), "Back to the waiting room")];
+    let ways = if problem.code == Code::NotFound { &[][..] } else { &back[..] };
+    problem_page(app, headers, problem, ways)
+}
+
+/// `GET /s/{sale}`
+pub async fn room(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let visit = match visit(&app, &sale, &headers).await {
+        Ok(visit) => visit,
+        Err(problem) => return failed(&app, &headers, &sale, &problem),
+    };
+    let ticket = visit.ticket.map(|(_, state)| json!(TicketShape::new(&app, &state)));
+    let ticket = ticket.map(|shape| Ticket::try_from(&shape)).transpose();
+    let facts = serde_json::from_value(json!(visit.facts));
+    let (Ok(ticket), Ok(sale)) = (ticket, facts) else {
+        let problem = Problem::new(Code::Internal, "the page could not be made");
+        return failed(&app, &headers, &sale, &problem);
+    };
+    let nonce = random_text();
+    let body = RoomPage { nonce: nonce.clone(), sale, ticket, form_key: random_text() };
+    page(&app, &headers, StatusCode::OK, &nonce, &body)
+}
+
+/// `POST /s/{sale}/join`
+pub async fn join(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    Extension(Address(address)): Extension<Address>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let shopper = Shopper::new(&app.gate.signer, &headers);
+    let body = Raw(Vec::new());
+    match enter(&app, &sale, &shopper, posted.key(), &body, address).await {
+        Ok((reply, id)) => {
+            let credential = reply.body["credential"].as_str().unwrap_or_default();
+            let back = see_other(&format!("/s/{sale}"));
+            with_cookie(back, &caller::ticket_cookie(&app, id, credential))
+        }
+        // The room itself says so, and in better words.
+        Err(Problem { code: Code::SoldOut | Code::SaleClosed, .. }) => {
+            see_other(&format!("/s/{sale}"))
+        }
+        Err(problem) => failed(&app, &headers, &sale, &problem),
+    }
+}
+
+/// `POST /s/{sale}/leave`
+pub async fn depart(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    _: Posted,
+) -> Response {
+    let left = async {
+        let visit = visit(&app, &sale, &headers).await?;
+        match visit.ticket {
+            Some((claim, _)) => match leave::leave(&app.gate, claim).await {
+                Ok(()) | Err(FlowError::Refused(Refusal::AlreadyAdmitted)) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+            None => Ok(()),
+        }
+    };
+    match left.await {
+        Ok(()) => see_other(&format!("/s/{sale}")),
+        Err(problem) => failed(&app, &headers, &sale, &problem),
+    }
+}
+
+/// The open hold of this browser's ticket in a sale with its own checkout, or where to go instead.
+async fn open_hold(
+    app: &App,
+    sale: &str,
+    headers: &HeaderMap,
+) -> Result<(Sale, Claim, Hold), Response> {
+    let visit = match visit(app, sale, headers).await {
+        Ok(visit) => visit,
+        Err(problem) => return Err(failed(app, headers, sale, &problem)),
+    };
+    match visit.ticket {
+        Some((claim, TicketState { stage: Stage::Admitted { hold, checkout_url }, .. })) => {
+            if is_builtin(&visit.sale) {
+                return Ok((visit.sale, claim, hold));
+            }
+            let link = app.checkout_link(claim.sale, hold.id, checkout_url.as_deref());
+            Err(see_other(&link.unwrap_or_else(|| format!("/s/{sale}"))))
+        }
+        Some((_, TicketState { stage: Stage::Confirmed { .. }, .. })) => {
+            Err(see_other(&format!("/s/{sale}/receipt")))
+        }
+        Some(_) | None => Err(see_other(&format!("/s/{sale}"))),
+    }
+}
+
+/// `GET /s/{sale}/checkout`
+pub async fn checkout(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    match open_hold(&app, &sale, &headers).await {
+        Ok((sale, _, hold)) => {
+            let body = checkout_page(&app, &sale, &hold, random_text());
+            page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
+        }
+        Err(elsewhere) => elsewhere,
+    }
+}
+
+fn checkout_page(app: &App, sale: &Sale, hold: &Hold, idempotency_key: String) -> CheckoutPage {
+    let left = hold.expires_at.duration_since(app.gate.clock.now()).as_secs().max(0);
+    CheckoutPage {
+        nonce: random_text(),
+        sale_name: sale.settings.name.clone(),
+        slug: sale.settings.slug.clone(),
+        hold: hold.id.to_string(),
+        unit: u64::from(hold.unit.unsigned_abs()),
+        seconds_left: left.unsigned_abs(),
+        expires_at: hold.expires_at,
+        idempotency_key,
+        payment_reference: String::new(),
+        payment_reference_error: None,
+        problem: None,
+    }
+}
+
+/// `POST /s/{sale}/checkout/confirm`
+pub async fn confirm(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let (sale, claim, hold) = match open_hold(&app, &slug, &headers).await {
+        Ok(found) => found,
+        Err(elsewhere) => return elsewhere,
+    };
+    let reference = posted.get("payment_reference");
+    let said = (!reference.is_empty()).then(|| reference.to_owned());
+    let text_key = posted.key().unwrap_or_else(random_text);
+    let mut body = checkout_page(&app, &sale, &hold, text_key.clone());
+    body.payment_reference = reference.to_owned();
+    if let Some(fault) = reference_faults(said.as_deref()).pop() {
+        body.payment_reference_error = Some(fault.detail);
+        return page(&app, &headers, StatusCode::UNPROCESSABLE_ENTITY, &body.nonce.clone(), &body);
+    }
+    let print = Raw(json!({ "payment_reference": said }).to_string().into_bytes()).fingerprint();
+    let key = keyed::key("shopper", &format!("page-confirm {}", hold.id), text_key, print);
+    let how = Settle::Confirm { payment_reference: said };
+    match settle(&app.gate, By::Shopper(vec![claim]), hold.id, how, Some(key), render).await {
+        Ok(reply) if reply.status == 200 => see_other(&format!("/s/{slug}/receipt")),
+        Ok(_) => see_other(&format!("/s/{slug}")),
+        Err(FlowError::Unknown(_)) => {
+            body.problem = Some(CheckoutPage::UNKNOWN_OUTCOME.into());
+            page(&app, &headers, StatusCode::SERVICE_UNAVAILABLE, &body.nonce.clone(), &body)
+        }
+        Err(error) => failed(&app, &headers, &slug, &error.into()),
+    }
+}
+
+/// `POST /s/{sale}/checkout/release`
+pub async fn release(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    _: Posted,
+) -> Response {
+    let (_, claim, hold) = match open_hold(&app, &slug, &headers).await {
+        Ok(found) => found,
+        Err(elsewhere) => return elsewhere,
+    };
+    let by = By::Shopper(vec![claim]);
+    match settle(&app.gate, by, hold.id, Settle::Release, None, render).await {
+        Ok(_) => see_other(&format!("/s/{slug}")),
+        Err(error) => failed(&app, &headers, &slug, &error.into()),
+    }
+}
+
+/// `GET /s/{sale}/receipt`
+pub async fn receipt(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let visit = match visit(&app, &sale, &headers).await {
+        Ok(visit) => visit,
+        Err(problem) => return failed(&app, &headers, &sale, &problem),
+    };
+    let Some((_, TicketState { stage: Stage::Confirmed { hold }, .. })) = visit.ticket else {
+        return see_other(&format!("/s/{sale}"));
+    };
+    let Some(order) = hold.order else { return see_other(&format!("/s/{sale}")) };
+    let body = ReceiptPage {
+        nonce: random_text(),
+        sale_name: visit.sale.settings.name.clone(),
+        order: order.id.to_string(),
+        unit: u64::from(order.unit.unsigned_abs()),
+        confirmed_at: order.confirmed_at,
+        payment_reference: order.payment_reference,
+    };
+    page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
+}

@@ -1,0 +1,421 @@
+//! The JSON that goes out: one shape for each thing, the same wherever it appears.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::App;
+use crate::flow::audit::CheckLine;
+use crate::flow::lists::{AuditItem, Facts, Stats};
+use crate::flow::state::{Stage, TicketState};
+use crate::sale::{Checkout, Hold, Order, Sale, Stock};
+
+/// Where the seeded units are.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Stock)]
+pub struct StockShape {
+    pub seeded: i64,
+    pub available: i64,
+    pub held: i64,
+    pub sold: i64,
+    pub withdrawn: i64,
+}
+
+impl From<Stock> for StockShape {
+    fn from(stock: Stock) -> Self {
+        Self {
+            seeded: stock.seeded,
+            available: stock.available(),
+            held: stock.held,
+            sold: stock.sold,
+            withdrawn: stock.withdrawn,
+        }
+    }
+}
+
+/// A sale as the public sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SaleFacts)]
+pub struct FactsShape {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    /// `scheduled`, `open`, `paused`, `sold_out` or `closed`
+    pub status: &'static str,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub server_time: Timestamp,
+    pub waiting: u64,
+    /// Null where the sale hides it.
+    pub stock: Option<StockShape>,
+    /// When the next held unit may come back, while none is available.
+    pub next_return_at: Option<Timestamp>,
+}
+
+impl FactsShape {
+    pub fn new(app: &App, facts: &Facts) -> Self {
+        let settings = &facts.sale.settings;
+        Self {
+            id: facts.sale.id.to_string(),
+            slug: settings.slug.clone(),
+            name: settings.name.clone(),
+            status: facts.sale.status().as_str(),
+            starts_at: settings.starts_at,
+            ends_at: settings.ends_at,
+            server_time: app.gate.clock.now(),
+            waiting: facts.waiting,
+            stock: (!settings.hide_stock).then(|| facts.stock.into()),
+            next_return_at: facts
+                .next_return_at
+                .filter(|_| !settings.hide_stock && facts.stock.available() == 0),
+        }
+    }
+}
+
+/// A sale as its operator sees it: every setting, and where it stands.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sale)]
+pub struct SaleShape {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    /// `scheduled`, `open`, `paused`, `sold_out` or `closed`
+    pub status: &'static str,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    /// `fifo`; `draw` is not available yet
+    pub order: &'static str,
+    pub batch_size: i32,
+    pub admit_interval_ms: i32,
+    pub max_in_checkout: Option<i32>,
+    pub checkout_window_seconds: i32,
+    pub expiry_grace_seconds: i32,
+    /// Units each shopper may buy; more than 1 is not available yet.
+    pub per_shopper: i32,
+    /// `open`; `verified` is not available yet
+    pub identity: &'static str,
+    /// `shop` or `builtin`
+    pub checkout: &'static str,
+    pub checkout_url: Option<String>,
+    pub hide_stock: bool,
+    pub max_waiting: i32,
+    pub seeded: i32,
+    pub notice: Option<String>,
+    /// Why ropeline stopped the sale by itself; null while all is well.
+    pub fault: Option<String>,
+    pub created_at: Timestamp,
+    pub opened_at: Option<Timestamp>,
+    pub closed_at: Option<Timestamp>,
+    pub sold_out_at: Option<Timestamp>,
+    /// The path of the waiting room.
+    pub room_url: String,
+}
+
+impl From<&Sale> for SaleShape {
+    fn from(sale: &Sale) -> Self {
+        let s = &sale.settings;
+        Self {
+            id: sale.id.to_string(),
+            slug: s.slug.clone(),
+            name: s.name.clone(),
+            status: sale.status().as_str(),
+            starts_at: s.starts_at,
+            ends_at: s.ends_at,
+            order: "fifo",
+            batch_size: s.batch_size,
+            admit_interval_ms: s.admit_interval_ms,
+            max_in_checkout: s.max_in_checkout,
+            checkout_window_seconds: s.checkout_window_seconds,
+            expiry_grace_seconds: s.expiry_grace_seconds,
+            per_shopper: 1,
+            identity: "open",
+            checkout: s.checkout.as_str(),
+            checkout_url: s.checkout_url.clone(),
+            hide_stock: s.hide_stock,
+            max_waiting: s.max_waiting,
+            seeded: sale.stock,
+            notice: sale.notice.clone(),
+            fault: sale.fault.clone(),
+            created_at: sale.created_at,
+            opened_at: sale.opened_at,
+            closed_at: sale.closed_at,
+            sold_out_at: sale.sold_out_at,
+            room_url: format!("/s/{}", s.slug),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Order)]
+pub struct OrderShape {
+    pub id: String,
+    pub hold: String,
+    pub sale: String,
+    pub unit: i32,
+    pub payment_reference: Option<String>,
+    pub confirmed_at: Timestamp,
+    /// Only in the operator's list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<String>,
+}
+
+impl From<&Order> for OrderShape {
+    fn from(order: &Order) -> Self {
+        Self {
+            id: order.id.to_string(),
+            hold: order.hold.to_string(),
+            sale: order.sale.to_string(),
+            unit: order.unit,
+            payment_reference: order.payment_reference.clone(),
+            confirmed_at: order.confirmed_at,
+            ticket: None,
+        }
+    }
+}
+
+impl OrderShape {
+    pub fn with_ticket(order: &Order) -> Self {
+        Self { ticket: Some(order.ticket.to_string()), ..Self::from(order) }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hold)]
+pub struct HoldShape {
+    pub id: String,
+    pub sale: String,
+    pub ticket: String,
+    pub number: i64,
+    pub unit: i32,
+    /// `active`, `confirmed`, `released` or `expired`
+    pub state: &'static str,
+    pub admitted_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Whole seconds until `expires_at`; 0 from then on and when the hold has ended.
+    pub seconds_left: i64,
+    pub ended_at: Option<Timestamp>,
+    pub order: Option<OrderShape>,
+}
+
+impl HoldShape {
+    pub fn new(hold: &Hold, now: Timestamp) -> Self {
+        let left = hold.expires_at.duration_since(now).as_secs().max(0);
+        Self {
+            id: hold.id.to_string(),
+            sale: hold.sale.to_string(),
+            ticket: hold.ticket.to_string(),
+            number: hold.seq.0,
+            unit: hold.unit,
+            state: hold.state.as_str(),
+            admitted_at: hold.admitted_at,
+            expires_at: hold.expires_at,
+            seconds_left: if hold.ended_at.is_some() { 0 } else { left },
+            ended_at: hold.ended_at,
+            order: hold.order.as_ref().map(OrderShape::from),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Eta)]
+pub struct EtaShape {
+    pub low: u64,
+    pub high: u64,
+}
+
+/// The whole truth about one ticket at one moment. Which fields are there depends on `state`.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TicketState)]
+pub struct TicketShape {
+    pub ticket: String,
+    pub sale: String,
+    /// `scheduled`, `waiting`, `admitted`, `confirmed`, `expired`, `released`, `sold_out`, `closed`,
+    /// `left` or `removed`
+    pub state: &'static str,
+    /// Rises with each change of what is shown; drop what is older than what you have shown.
+    pub version: u64,
+    pub server_time: Timestamp,
+    pub notice: Option<String>,
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub more: Value,
+}
+
+impl TicketShape {
+    pub fn new(app: &App, state: &TicketState) -> Self {
+        let (word, more) = stage(app, state);
+        Self {
+            ticket: state.claim.ticket.to_string(),
+            sale: state.claim.sale.to_string(),
+            state: word,
+            version: state.version,
+            server_time: state.server_time,
+            notice: state.notice.clone(),
+            more,
+        }
+    }
+}
+
+fn stage(app: &App, state: &TicketState) -> (&'static str, Value) {
+    let hold_of = |hold: &Hold| HoldShape::new(hold, state.server_time);
+    match &state.stage {
+        Stage::Scheduled { starts_at, waiting } => (
+            "scheduled",
+            json!({ "starts_at": starts_at, "waiting": waiting, "number": state.claim.seq.0,
+                    "next_poll_seconds": 5 }),
+        ),
+        Stage::Waiting(w) => (
+            "waiting",
+            json!({
+                "number": state.claim.seq.0,
+                "position": w.position,
+                "waiting": w.waiting,
+                "stock": w.stock.map(StockShape::from),
+                "next_return_at": w.next_return_at,
+                "eta_seconds": w.eta.map(|eta| EtaShape { low: eta.low, high: eta.high }),
+                "chance": w.chance,
+                "paused": w.paused,
+                "next_poll_seconds": w.next_poll_seconds,
+            }),
+        ),
+        Stage::Admitted { hold, checkout_url } => {
+            let url = app.checkout_link(state.claim.sale, hold.id, checkout_url.as_deref());
+            let left = hold_of(hold).seconds_left;
+            (
+                "admitted",
+                json!({ "hold": hold_of(hold), "checkout_url": url, "pass": null,
+                        "next_poll_seconds": (left / 3).clamp(1, 30) }),
+            )
+        }
+        Stage::Confirmed { hold } => ("confirmed", json!({ "hold": hold_of(hold) })),
+        Stage::Expired { hold, rejoin } => {
+            ("expired", json!({ "hold": hold_of(hold), "rejoin": rejoin }))
+        }
+        Stage::Released { hold, rejoin } => {
+            ("released", json!({ "hold": hold_of(hold), "rejoin": rejoin }))
+        }
+        Stage::SoldOut => ("sold_out", json!({})),
+        Stage::Closed => ("closed", json!({})),
+        Stage::Left => ("left", json!({})),
+        Stage::Removed => ("removed", json!({})),
+    }
+}
+
+/// A join's answer: the ticket state, and how to come back to it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Joined)]
+pub struct JoinedShape {
+    #[serde(flatten)]
+    pub state: TicketShape,
+    /// Proves whose ticket this is; keep it to yourself.
+    pub credential: String,
+    /// The path of the WebSocket.
+    pub live_url: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Stats)]
+pub struct StatsShape {
+    pub status: &'static str,
+    pub waiting: i64,
+    /// Tickets since the sale was made.
+    pub joined: i64,
+    /// Removed ones are among them.
+    pub left: i64,
+    pub admitted: i64,
+    pub tokens: StockShape,
+    pub joins_per_second: f64,
+    pub admissions_per_second: f64,
+}
+
+impl From<Stats> for StatsShape {
+    fn from(stats: Stats) -> Self {
+        let round = |rate: f64| (rate * 10.0).round() / 10.0;
+        Self {
+            status: stats.status.as_str(),
+            waiting: stats.waiting,
+            joined: stats.counts.joined,
+            left: stats.counts.left,
+            admitted: stats.counts.admitted,
+            tokens: stats.stock.into(),
+            joins_per_second: round(stats.joins_per_second),
+            admissions_per_second: round(stats.admissions_per_second),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = AuditItem)]
+pub struct AuditShape {
+    pub id: String,
+    pub at: Timestamp,
+    pub actor: String,
+    pub action: String,
+    pub sale: String,
+    #[schema(value_type = Object)]
+    pub detail: Value,
+}
+
+impl AuditShape {
+    pub fn new(sale: &Sale, item: &AuditItem) -> Self {
+        Self {
+            id: item.id.to_string(),
+            at: item.at,
+            actor: item.actor.clone(),
+            action: item.action.clone(),
+            sale: sale.id.to_string(),
+            detail: item.detail.clone(),
+        }
+    }
+}
+
+/// A page of a list, newest first. `next_cursor` is null on the last one.
+#[derive(Serialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reconciliation)]
+pub struct ReconciliationShape {
+    pub consistent: bool,
+    pub checks: Vec<CheckShape>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Check)]
+pub struct CheckShape {
+    pub name: String,
+    pub expected: i64,
+    pub actual: i64,
+    pub ok: bool,
+}
+
+impl From<Vec<CheckLine>> for ReconciliationShape {
+    fn from(lines: Vec<CheckLine>) -> Self {
+        let check = |line: &CheckLine| CheckShape {
+            name: line.name.to_owned(),
+            expected: line.expected,
+            actual: line.actual,
+            ok: line.ok(),
+        };
+        Self {
+            consistent: lines.iter().all(CheckLine::ok),
+            checks: lines.iter().map(check).collect(),
+        }
+    }
+}
+
+/// How many units are seeded in all.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Seeded)]
+pub struct SeededShape {
+    pub seeded: i32,
+}
+
+/// Whether this sale's shoppers check out on ropeline's own page.
+pub fn is_builtin(sale: &Sale) -> bool {
+    sale.settings.checkout == Checkout::Builtin
+}

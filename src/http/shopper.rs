@@ -1,0 +1,314 @@
+//! The shopper's calls: join, look, leave, and settle a hold.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::json;
+
+use super::App;
+use super::body::{Raw, idempotency_key};
+use super::caller::{self, Operator, Shopper};
+use super::limits::{Address, What};
+use super::problem::{Code, Problem, ProblemShape};
+use super::shapes::{FactsShape, HoldShape, JoinedShape, TicketShape};
+use crate::flow::settle::{By, Settle, settle};
+use crate::flow::state::TicketState;
+use crate::flow::watch::{self, Line};
+use crate::flow::{Refusal, Reply, join, keyed, leave, lists, state};
+use crate::sale::{Claim, Fault, Hold, HoldId, SaleId, SaleState, Ticket};
+
+/// A join's key is its only secret, so a short one is not honoured.
+const SHORTEST_JOIN_KEY: usize = 16;
+/// Longest payment reference, in characters.
+const LONGEST_REFERENCE: usize = 200;
+
+/// Public facts of a sale
+#[utoipa::path(get, path = "/api/v1/sales/{sale}", tag = "shopper",
+    params(("sale" = String, Path, description = "id or slug")),
+    responses((status = 200, body = FactsShape), (status = 404, body = ProblemShape)))]
+pub async fn facts(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+) -> Result<Json<FactsShape>, Problem> {
+    let facts = lists::facts(&app.gate, &sale).await?;
+    Ok(Json(FactsShape::new(&app, &facts)))
+}
+
+/// Join the queue
+///
+/// No body, or `{}`. Answers 200 with the same ticket when the caller already has a live one for this
+/// sale. An `Idempotency-Key` of at least 16 unguessable characters makes a retry safe before there is a
+/// credential.
+#[utoipa::path(post, path = "/api/v1/sales/{sale}/tickets", tag = "shopper",
+    params(("sale" = String, Path, description = "id or slug"),
+           ("Idempotency-Key" = Option<String>, Header, description = "16 to 200 characters")),
+    responses((status = 201, body = JoinedShape), (status = 200, body = JoinedShape),
+              (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
+              (status = 422, body = ProblemShape), (status = 429, body = ProblemShape),
+              (status = 503, body = ProblemShape)))]
+pub async fn join(
+    State(app): State<App>,
+    Path(sale): Path<String>,
+    Extension(Address(address)): Extension<Address>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Response, Problem> {
+    app.check_origin(&Method::POST, &headers)?;
+    body.fields()?.finish()?;
+    let key = idempotency_key(&headers)?.filter(|key| key.len() >= SHORTEST_JOIN_KEY);
+    let shopper = Shopper::new(&app.gate.signer, &headers);
+    let (reply, sale) = enter(&app, &sale, &shopper, key, &body, address).await?;
+    let credential = reply.body["credential"].as_str().unwrap_or_default().to_owned();
+    let mut response = reply.into_response();
+    if let Ok(cookie) = HeaderValue::from_str(&caller::ticket_cookie(&app, sale, &credential)) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// Joins, or finds the caller's live ticket; for the API and for the page's form.
+pub async fn enter(
+    app: &App,
+    sale: &str,
+    shopper: &Shopper,
+    key: Option<String>,
+    body: &Raw,
+    address: IpAddr,
+) -> Result<(Reply, SaleId), Problem> {
+    let Some(line) = app.gate.line(sale) else {
+        let sale = app.gate.sale(sale).await?;
+        // It exists and this gateway does not follow it: it is over, or only just made.
+        return Err(match sale.state {
+            SaleState::Closed => Refusal::SaleClosed.into(),
+            SaleState::Scheduled | SaleState::Open | SaleState::Paused => {
+                Problem::new(Code::Unavailable, "this sale was made just now")
+            }
+        });
+    };
+    if let Some(claim) = shopper.of_sale(line.id) {
+        let state = state::of(&app.gate, &line.view(), claim).await?;
+        if state.stage.is_live() {
+            return Ok((joined(app, &state, StatusCode::OK), line.id));
+        }
+    }
+    let key = key.map(|key| keyed::join_key(line.id, &key, body.fingerprint()));
+    if let Some(key) = &key
+        && let Some(reply) = keyed::replay(&app.gate, key).await?
+    {
+        return Ok((reply, line.id));
+    }
+    if let Some(limits) = &app.limits {
+        limits.count(What::Joins, address)?;
+    }
+    let ticket = match &key {
+        Some(key) => app.gate.signer.ticket_for_key(line.id, &key.key),
+        None => Ticket::new(),
+    };
+    let place = join::join(&app.gate, &line, ticket).await?;
+    let claim = Claim { sale: line.id, ticket, seq: place.seq };
+    let state = state::of(&app.gate, &line.view(), claim).await?;
+    let reply = joined(app, &state, StatusCode::CREATED);
+    let reply = match &key {
+        Some(key) => keyed::remember(&app.gate, key, reply).await,
+        None => reply,
+    };
+    Ok((reply, line.id))
+}
+
+fn joined(app: &App, state: &TicketState, status: StatusCode) -> Reply {
+    let claim = state.claim;
+    let shape = JoinedShape {
+        state: TicketShape::new(app, state),
+        credential: app.gate.signer.sign(claim),
+        live_url: format!("/api/v1/sales/{}/tickets/{}/live", claim.sale, claim.ticket),
+    };
+    Reply { status: status.as_u16(), body: json!(shape) }
+}
+
+/// A ticket's state
+///
+/// For clients that poll; `next_poll_seconds` says when to ask again.
+#[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}", tag = "shopper",
+    params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
+    responses((status = 200, body = TicketShape), (status = 401, body = ProblemShape),
+              (status = 404, body = ProblemShape), (status = 503, body = ProblemShape)))]
+pub async fn ticket(
+    State(app): State<App>,
+    Path((sale, ticket)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let (claim, state) = ticket_state(&app, &sale, &ticket, &headers).await?;
+    metrics::counter!(crate::telemetry::STATES_SENT, "kind" => "poll").increment(1);
+    let shape = TicketShape::new(&app, &TicketState { claim, ..state });
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shape)).into_response())
+}
+
+/// The claim that a request proves to this ticket, and its state now.
+pub async fn ticket_state(
+    app: &App,
+    sale: &str,
+    ticket: &str,
+    headers: &HeaderMap,
+) -> Result<(Claim, TicketState), Problem> {
+    let (claim, line) = claimed(app, sale, ticket, headers).await?;
+    let view = match line {
+        Some(line) => line.view(),
+        None => watch::past_view(&app.gate, claim.sale).await?,
+    };
+    let state = state::of(&app.gate, &view, claim).await?;
+    Ok((claim, state))
+}
+
+/// The claim that a request proves to this ticket of this sale, and the sale's line while it runs.
+pub async fn claimed(
+    app: &App,
+    sale: &str,
+    ticket: &str,
+    headers: &HeaderMap,
+) -> Result<(Claim, Option<Arc<Line>>), Problem> {
+    let shopper = Shopper::new(&app.gate.signer, headers);
+    if !shopper.is_known() {
+        return Err(shopper.refusal("ticket"));
+    }
+    let line = app.gate.line(sale);
+    let id = match &line {
+        Some(line) => line.id,
+        None => app.gate.sale(sale).await?.id,
+    };
+    let ticket: Ticket = ticket.parse().map_err(|_| Problem::not_found("ticket"))?;
+    Ok((shopper.demand(id, ticket)?, line))
+}
+
+/// Leave the queue
+#[utoipa::path(delete, path = "/api/v1/sales/{sale}/tickets/{ticket}", tag = "shopper",
+    params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
+    responses((status = 204, description = "Out of line; repeated, the same"),
+              (status = 401, body = ProblemShape), (status = 404, body = ProblemShape),
+              (status = 409, body = ProblemShape)))]
+pub async fn depart(
+    State(app): State<App>,
+    Path((sale, ticket)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    app.check_origin(&Method::DELETE, &headers)?;
+    let (claim, _) = claimed(&app, &sale, &ticket, &headers).await?;
+    leave::leave(&app.gate, claim).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn hold_id(text: &str) -> Result<HoldId, Problem> {
+    text.parse().map_err(|_| Problem::not_found("hold"))
+}
+
+/// A hold
+#[utoipa::path(get, path = "/api/v1/holds/{hold}", tag = "shopper", params(("hold" = String, Path)),
+    security(("credential" = []), ("api_key" = [])),
+    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
+              (status = 404, body = ProblemShape)))]
+pub async fn hold(
+    State(app): State<App>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let by = party(&app, &headers)?;
+    let found = lists::hold(&app.gate, hold_id(&hold)?).await?;
+    let hold = found.filter(|hold| by.may_see(hold)).ok_or_else(|| Problem::not_found("hold"))?;
+    let shape = HoldShape::new(&hold, app.gate.clock.now());
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shape)).into_response())
+}
+
+/// Buy: turn a hold into an order
+///
+/// Body `{"payment_reference": "…"}`, optional. By the shopper where the sale's `checkout` is `builtin`; by
+/// an API key always. Repeating it answers 200 with the same order. After 503 `unknown-outcome`, repeat.
+#[utoipa::path(post, path = "/api/v1/holds/{hold}/confirm", tag = "shopper",
+    params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    request_body(content = Object, description = "`payment_reference`: 1 to 200 characters"),
+    security(("credential" = []), ("api_key" = [])),
+    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
+              (status = 403, body = ProblemShape), (status = 404, body = ProblemShape),
+              (status = 409, body = ProblemShape), (status = 422, body = ProblemShape),
+              (status = 503, body = ProblemShape)))]
+pub async fn confirm(
+    State(app): State<App>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    let payment_reference = fields.text("payment_reference");
+    fields.add(reference_faults(payment_reference.as_deref()));
+    fields.finish()?;
+    end(&app, &hold, Settle::Confirm { payment_reference }, &headers, &body).await
+}
+
+/// What is wrong with a payment reference.
+pub fn reference_faults(reference: Option<&str>) -> Vec<Fault> {
+    let is_good = reference.is_none_or(|text| {
+        (1..=LONGEST_REFERENCE).contains(&text.chars().count())
+            && !text.chars().any(char::is_control)
+    });
+    let rule = "must have 1 to 200 characters and no control characters";
+    if is_good { Vec::new() } else { vec![Fault::new("payment_reference", rule)] }
+}
+
+/// Give a hold back
+#[utoipa::path(post, path = "/api/v1/holds/{hold}/release", tag = "shopper",
+    params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    security(("credential" = []), ("api_key" = [])),
+    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
+              (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
+              (status = 503, body = ProblemShape)))]
+pub async fn release(
+    State(app): State<App>,
+    Path(hold): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    body.fields()?.finish()?;
+    end(&app, &hold, Settle::Release, &headers, &body).await
+}
+
+/// Who settles or reads a hold: an operator's key, or a shopper with a credential.
+fn party(app: &App, headers: &HeaderMap) -> Result<By, Problem> {
+    if Operator::of(app, headers).is_some() {
+        return Ok(By::Shop);
+    }
+    let shopper = Shopper::new(&app.gate.signer, headers);
+    if shopper.is_known() {
+        Ok(By::Shopper(shopper.claims()))
+    } else {
+        Err(shopper.refusal("hold"))
+    }
+}
+
+async fn end(
+    app: &App,
+    hold: &str,
+    how: Settle,
+    headers: &HeaderMap,
+    body: &Raw,
+) -> Result<Reply, Problem> {
+    app.check_origin(&Method::POST, headers)?;
+    let by = party(app, headers)?;
+    let id = hold_id(hold)?;
+    let key = idempotency_key(headers)?.map(|key| {
+        keyed::key(by.scope(), &format!("{} {id}", how.verb()), key, body.fingerprint())
+    });
+    Ok(settle(&app.gate, by, id, how, key, render).await?)
+}
+
+/// A settled hold, or the refusal, as it goes out.
+pub fn render(outcome: &Result<Hold, Refusal>) -> Reply {
+    match outcome {
+        Ok(hold) => {
+            let ended = hold.ended_at.unwrap_or(hold.expires_at);
+            Reply { status: 200, body: json!(HoldShape::new(hold, ended)) }
+        }
+        Err(refusal) => Problem::from(refusal.clone()).reply(),
+    }
+}

@@ -1,0 +1,285 @@
+//! Owns the pages: one struct per template, holding plain data. A handler fills it, `render()`
+//! makes the HTML.
+//!
+//! Field names are the words of the API, so the input structs here can be read from the very JSON
+//! that the API answers.
+//! No handler, no store and no clock lives here.
+
+mod admin;
+mod form;
+mod format;
+mod ticket;
+
+use askama::Template;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+pub use admin::{
+    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AuditRow, Flash, HoldRow,
+    OrderRow, SaleRow, Stats, Tokens,
+};
+pub use form::Form;
+use format as filters;
+pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
+
+/// A sale's status, as the API names it.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SaleStatus {
+    Scheduled,
+    Open,
+    Paused,
+    SoldOut,
+    Closed,
+}
+
+impl SaleStatus {
+    /// The word of the API, for scripts to compare with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::SoldOut => "sold_out",
+            Self::Closed => "closed",
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Not started",
+            Self::Open => "Open",
+            Self::Paused => "Paused",
+            Self::SoldOut => "Sold out",
+            Self::Closed => "Closed",
+        }
+    }
+
+    /// What the status means to an operator.
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::Scheduled => "Shoppers can join, and wait for the start.",
+            Self::Open => "Shoppers join and are let in.",
+            Self::Paused => "Nobody is let in. Shoppers can join, and open holds can be bought.",
+            Self::SoldOut => "Every unit is sold. Adding units opens the sale again for new joins.",
+            Self::Closed => "Nobody joins and nobody is let in. Open holds can still be bought.",
+        }
+    }
+
+    fn takes_joins(self) -> bool {
+        match self {
+            Self::Scheduled | Self::Open | Self::Paused => true,
+            Self::SoldOut | Self::Closed => false,
+        }
+    }
+
+    fn shows_stock(self) -> bool {
+        match self {
+            Self::Scheduled | Self::Open | Self::Paused | Self::SoldOut => true,
+            Self::Closed => false,
+        }
+    }
+}
+
+/// The units of a sale, where it does not hide them.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub struct Stock {
+    pub seeded: u64,
+    pub available: u64,
+    pub held: u64,
+    pub sold: u64,
+}
+
+impl Stock {
+    fn percent(self, units: u64) -> u64 {
+        (units * 100).checked_div(self.seeded).unwrap_or(0)
+    }
+
+    fn sold_percent(self) -> u64 {
+        self.percent(self.sold)
+    }
+
+    fn held_percent(self) -> u64 {
+        self.percent(self.held)
+    }
+
+    /// Nothing is free, but something may come back: never to be called sold out.
+    fn all_held(self) -> bool {
+        self.available == 0 && self.held > 0
+    }
+}
+
+/// The public facts of a sale.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sale {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub status: SaleStatus,
+    pub starts_at: Option<Timestamp>,
+    pub waiting: u64,
+    pub stock: Option<Stock>,
+    /// When the first open hold may come back.
+    #[serde(default)]
+    pub next_return_at: Option<Timestamp>,
+}
+
+impl Sale {
+    fn all_held(&self) -> bool {
+        self.stock.is_some_and(Stock::all_held)
+    }
+
+    fn is_unseeded(&self) -> bool {
+        self.stock.is_some_and(|stock| stock.seeded == 0)
+    }
+}
+
+/// `GET /s/{sale}`: the waiting room, with the visitor's ticket if there is one.
+#[derive(Template)]
+#[template(path = "room.html")]
+pub struct RoomPage {
+    pub nonce: String,
+    pub sale: Sale,
+    pub ticket: Option<Ticket>,
+    /// An unguessable idempotency key for the join form, new on each page.
+    pub form_key: String,
+}
+
+impl RoomPage {
+    /// Without JavaScript the page reloads itself, but only while there is something to wait for.
+    fn refreshes(&self) -> bool {
+        self.ticket.as_ref().is_some_and(|ticket| ticket.state.is_moving())
+    }
+
+    fn title(&self) -> String {
+        match self.ticket.as_ref().and_then(Ticket::title) {
+            Some(news) => format!("{news} – {}", self.sale.name),
+            None => self.sale.name.clone(),
+        }
+    }
+}
+
+/// `GET /s/{sale}/checkout`: the built-in checkout of one active hold.
+#[derive(Template)]
+#[template(path = "checkout.html")]
+pub struct CheckoutPage {
+    pub nonce: String,
+    pub sale_name: String,
+    pub slug: String,
+    /// The hold's id.
+    pub hold: String,
+    pub unit: u64,
+    pub seconds_left: u64,
+    pub expires_at: Timestamp,
+    /// Sent with the confirm; the same on the page that reports an unknown outcome, so that a
+    /// second press is safe.
+    pub idempotency_key: String,
+    /// What was typed, kept when the page comes back.
+    pub payment_reference: String,
+    pub payment_reference_error: Option<String>,
+    /// What went wrong with the last press, in words for the shopper.
+    pub problem: Option<String>,
+}
+
+impl CheckoutPage {
+    /// To be shown when a confirm ended without an answer.
+    pub const UNKNOWN_OUTCOME: &str = "We do not know yet whether that went through. \
+        Press Buy now again: you will not be charged twice.";
+
+    fn is_over(&self) -> bool {
+        self.seconds_left == 0
+    }
+}
+
+/// `GET /s/{sale}/receipt`: a confirmed order.
+#[derive(Template)]
+#[template(path = "receipt.html")]
+pub struct ReceiptPage {
+    pub nonce: String,
+    pub sale_name: String,
+    /// The order's id.
+    pub order: String,
+    pub unit: u64,
+    pub confirmed_at: Timestamp,
+    pub payment_reference: Option<String>,
+}
+
+/// A way out of a problem: a link of our own.
+pub struct Way {
+    pub href: String,
+    pub label: String,
+}
+
+/// A field at fault, as in a problem's `errors`.
+pub struct FieldError {
+    pub field: String,
+    pub detail: String,
+}
+
+/// Every way to say no, for people.
+#[derive(Template)]
+#[template(path = "problem.html")]
+pub struct ProblemPage {
+    pub nonce: String,
+    pub status: u16,
+    pub title: String,
+    pub detail: String,
+    pub errors: Vec<FieldError>,
+    pub retry_after_seconds: Option<u64>,
+    /// The first one is the one to take.
+    pub ways: Vec<Way>,
+}
+
+/// A parameter of an operation; a field of the body has the location `body`.
+pub struct Param {
+    pub name: String,
+    pub location: String,
+    pub required: bool,
+    pub kind: String,
+    pub description: String,
+}
+
+/// One possible answer of an operation.
+pub struct Answer {
+    pub status: String,
+    pub description: String,
+}
+
+/// One call of the API.
+pub struct Operation {
+    pub method: String,
+    pub path: String,
+    pub summary: String,
+    /// Paragraphs are set apart by an empty line; `code` by backticks.
+    pub description: String,
+    pub params: Vec<Param>,
+    pub responses: Vec<Answer>,
+}
+
+impl Operation {
+    fn anchor(&self) -> String {
+        let words =
+            self.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+        words.fold(self.method.to_lowercase(), |anchor, word| anchor + "-" + word)
+    }
+}
+
+/// Calls that belong together: one tag of the OpenAPI document.
+pub struct OperationGroup {
+    pub name: String,
+    pub operations: Vec<Operation>,
+}
+
+/// `GET /docs`: the API reference.
+#[derive(Template)]
+#[template(path = "docs.html")]
+pub struct DocsPage {
+    pub nonce: String,
+    pub title: String,
+    pub version: String,
+    pub description: String,
+    pub groups: Vec<OperationGroup>,
+}
+
+#[cfg(test)]
+mod tests;

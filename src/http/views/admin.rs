@@ -1,0 +1,169 @@
+//! Owns the console's pages: log in, the list of sales, one sale.
+
+use askama::Template;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::form::Form;
+use super::{SaleStatus, filters};
+
+/// One line about what the last action did.
+pub struct Flash {
+    pub text: String,
+    /// It did not work.
+    pub bad: bool,
+}
+
+/// `GET /admin/login`.
+#[derive(Template)]
+#[template(path = "admin_login.html")]
+pub struct AdminLoginPage {
+    pub nonce: String,
+    pub problem: Option<String>,
+}
+
+/// A line of the list of sales.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SaleRow {
+    pub slug: String,
+    pub name: String,
+    pub status: SaleStatus,
+    pub starts_at: Option<Timestamp>,
+    pub waiting: u64,
+    pub available: u64,
+    pub held: u64,
+    pub sold: u64,
+}
+
+/// `GET /admin`: all sales and the form that creates one.
+#[derive(Template)]
+#[template(path = "admin_sales.html")]
+pub struct AdminSalesPage {
+    pub nonce: String,
+    pub flash: Option<Flash>,
+    pub sales: Vec<SaleRow>,
+    pub next_cursor: Option<String>,
+    pub form: Form,
+}
+
+/// A sale with its settings.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AdminSale {
+    pub id: String,
+    pub slug: String,
+    pub name: String,
+    pub status: SaleStatus,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub batch_size: u64,
+    pub admit_interval_ms: u64,
+    pub max_in_checkout: Option<u64>,
+    pub checkout_window_seconds: u64,
+    pub expiry_grace_seconds: u64,
+    pub checkout: String,
+    pub hide_stock: bool,
+    pub max_waiting: u64,
+}
+
+/// Where the units of a sale are.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Tokens {
+    pub seeded: u64,
+    pub available: u64,
+    pub held: u64,
+    pub sold: u64,
+    pub withdrawn: u64,
+}
+
+impl Tokens {
+    fn balances(self) -> bool {
+        self.seeded == self.available + self.held + self.sold + self.withdrawn
+    }
+}
+
+/// The numbers of a sale, as `GET /api/v1/admin/sales/{sale}/stats` answers them.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Stats {
+    pub waiting: u64,
+    pub joined: u64,
+    pub left: u64,
+    pub admitted: u64,
+    pub tokens: Tokens,
+    pub joins_per_second: f64,
+    pub admissions_per_second: f64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct OrderRow {
+    pub id: String,
+    pub unit: u64,
+    pub ticket: String,
+    pub payment_reference: Option<String>,
+    pub confirmed_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct HoldRow {
+    pub ticket: String,
+    pub number: u64,
+    pub unit: u64,
+    pub state: String,
+    pub admitted_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditRow {
+    pub at: Timestamp,
+    pub actor: String,
+    pub action: String,
+    pub detail: Value,
+}
+
+/// The forms of a sale's page. After a refusal, one of them is replaced by what was posted and
+/// its faults.
+pub struct AdminForms {
+    pub seed: Form,
+    pub pace: Form,
+    pub notice: Form,
+    pub close: Form,
+    pub remove: Form,
+}
+
+impl AdminForms {
+    /// The forms as they open: the pace and the notice as they are now, the rest empty.
+    pub fn new(sale: &AdminSale, notice: Option<&str>) -> Self {
+        let most = sale.max_in_checkout.map(|most| most.to_string()).unwrap_or_default();
+        let pace = [
+            ("batch_size", sale.batch_size.to_string()),
+            ("admit_interval_ms", sale.admit_interval_ms.to_string()),
+            ("max_in_checkout", most),
+        ];
+        let empty = |name| Form::new(name, [("", ""); 0]);
+        Self {
+            seed: empty("seed"),
+            pace: Form::new("pace", pace),
+            notice: Form::new("notice", [("text", notice.unwrap_or_default())]),
+            close: empty("close"),
+            remove: empty("remove"),
+        }
+    }
+}
+
+/// `GET /admin/sales/{slug}`: one sale, its numbers and everything an operator does with it.
+#[derive(Template)]
+#[template(path = "admin_sale.html")]
+pub struct AdminSalePage {
+    pub nonce: String,
+    pub flash: Option<Flash>,
+    pub sale: AdminSale,
+    pub stats: Stats,
+    pub forms: AdminForms,
+    /// An idempotency key for the form that adds units, new on each page: a double press adds
+    /// them once.
+    pub form_key: String,
+    pub orders: Vec<OrderRow>,
+    pub holds: Vec<HoldRow>,
+    pub audit: Vec<AuditRow>,
+}

@@ -1,0 +1,130 @@
+//! Owns how numbers, times and spans read on a page. Templates use these as filters.
+
+use askama::{Values, filter_fn};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// A value as templates hand it over: itself, or behind any number of references.
+pub trait Plain<T> {
+    fn plain(&self) -> T;
+}
+
+impl Plain<u64> for u64 {
+    fn plain(&self) -> u64 {
+        *self
+    }
+}
+
+impl Plain<f64> for f64 {
+    fn plain(&self) -> f64 {
+        *self
+    }
+}
+
+impl Plain<Timestamp> for Timestamp {
+    fn plain(&self) -> Timestamp {
+        *self
+    }
+}
+
+impl<T, P: Plain<T>> Plain<T> for &P {
+    fn plain(&self) -> T {
+        (*self).plain()
+    }
+}
+
+/// What `num` can show: a count, or one that is not known.
+pub trait Count {
+    fn text(&self) -> String;
+}
+
+impl Count for u64 {
+    fn text(&self) -> String {
+        count(*self)
+    }
+}
+
+impl Count for Option<u64> {
+    fn text(&self) -> String {
+        self.map(count).unwrap_or_default()
+    }
+}
+
+impl<C: Count> Count for &C {
+    fn text(&self) -> String {
+        (*self).text()
+    }
+}
+
+/// `1234567` as `1,234,567`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Seconds as a countdown: `9:32`, `1:00:00`.
+pub fn span_text(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+fn utc(at: Timestamp, format: &str) -> String {
+    at.to_zoned(TimeZone::UTC).strftime(format).to_string()
+}
+
+/// A count with thousands separators.
+#[filter_fn]
+pub fn num(value: impl Count, _: &dyn Values) -> askama::Result<String> {
+    Ok(value.text())
+}
+
+/// A rate per second with one decimal.
+#[filter_fn]
+pub fn rate(value: impl Plain<f64>, _: &dyn Values) -> askama::Result<String> {
+    Ok(format!("{:.1}", value.plain()))
+}
+
+/// Seconds as a countdown.
+#[filter_fn]
+pub fn span(value: impl Plain<u64>, _: &dyn Values) -> askama::Result<String> {
+    Ok(span_text(value.plain()))
+}
+
+/// Seconds in words: `10 minutes`, `90 seconds`.
+#[filter_fn]
+pub fn words(value: impl Plain<u64>, _: &dyn Values) -> askama::Result<String> {
+    let (count, unit) = match value.plain() {
+        seconds if seconds >= 3600 && seconds.is_multiple_of(3600) => (seconds / 3600, "hour"),
+        seconds if seconds >= 60 && seconds.is_multiple_of(60) => (seconds / 60, "minute"),
+        seconds => (seconds, "second"),
+    };
+    Ok(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+}
+
+/// A time of day: `12:41 UTC`.
+#[filter_fn]
+pub fn clock(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
+    Ok(utc(at.plain(), "%H:%M UTC"))
+}
+
+/// A day and time for shoppers: `27 November 2026, 12:41 UTC`.
+#[filter_fn]
+pub fn day(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
+    Ok(utc(at.plain(), "%-d %B %Y, %H:%M UTC"))
+}
+
+/// A day and time for tables, which say that they are in UTC: `2026-11-27 12:41:08`.
+#[filter_fn]
+pub fn stamp(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
+    Ok(utc(at.plain(), "%Y-%m-%d %H:%M:%S"))
+}

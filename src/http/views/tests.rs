@@ -1,0 +1,251 @@
+//! What every page keeps to, whoever fills it.
+
+mod samples;
+
+use askama::Template;
+use serde_json::{Value, json};
+
+use super::*;
+use samples::*;
+
+/// The start tags of a page, the insides of scripts and styles left out.
+fn tags(html: &str) -> Vec<&str> {
+    let mut tags = Vec::new();
+    let mut rest = html;
+    while let Some(start) = rest.find('<') {
+        let end = rest[start..].find('>').unwrap() + start;
+        let tag = &rest[start..=end];
+        tags.push(tag);
+        rest = &rest[end + 1..];
+        for (open, close) in [("<script", "</script>"), ("<style", "</style>")] {
+            if tag.starts_with(open) {
+                rest = &rest[rest.find(close).unwrap()..];
+            }
+        }
+    }
+    tags
+}
+
+/// The section of the waiting room that is not hidden.
+fn shown(html: &str) -> Vec<&str> {
+    let sections = html.split("<section data-when=\"").skip(1);
+    sections
+        .filter(|section| !section[..section.find('>').unwrap()].ends_with(" hidden"))
+        .map(|section| &section[..section.find('"').unwrap()])
+        .collect()
+}
+
+#[test]
+fn no_page_breaks_the_content_security_policy() {
+    for (name, html) in every_page() {
+        for tag in tags(&html) {
+            // Attribute values may hold anything, so only names are looked at.
+            let names = tag.split('"').step_by(2).flat_map(str::split_ascii_whitespace);
+            let inline = |name: &&str| {
+                let name = name.trim_end_matches('=');
+                name == "style" || (name.starts_with("on") && name.len() > 2)
+            };
+            assert_eq!(names.skip(1).find(inline), None, "{name}: {tag}");
+            if tag.starts_with("<script") || tag.starts_with("<style") {
+                assert!(tag.contains(&format!(" nonce=\"{NONCE}\"")), "{name}: {tag}");
+            }
+            assert!(
+                !tag.contains("=\"http") && !tag.contains("=\"//"),
+                "{name} names another origin: {tag}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_page_has_a_language_a_title_one_heading_and_one_main_part() {
+    for (name, html) in every_page() {
+        assert!(
+            html.contains("<html lang=\"en\">") && html.contains("name=\"viewport\""),
+            "{name}"
+        );
+        assert!(!html.contains("<title></title>"), "{name}");
+        assert_eq!(html.matches("<main").count(), 1, "{name}");
+        assert_eq!(html.matches("<h1").count(), 1, "{name}");
+        let ids: Vec<&str> =
+            html.split(" id=\"").skip(1).map(|id| &id[..id.find('"').unwrap()]).collect();
+        let once: std::collections::BTreeSet<&&str> = ids.iter().collect();
+        assert_eq!(once.len(), ids.len(), "{name} repeats an id: {ids:?}");
+    }
+}
+
+#[test]
+fn a_hostile_name_stays_text() {
+    let hostile = |value: Value, field| with(value, field, json!(HOSTILE));
+    let mut checkout = checkout(572, Some(HOSTILE));
+    (checkout.sale_name, checkout.payment_reference, checkout.slug) =
+        (HOSTILE.into(), HOSTILE.into(), HOSTILE.into());
+    let mut console = admin_sale("open");
+    (console.sale.name, console.sale.slug) = (HOSTILE.into(), HOSTILE.into());
+    console.forms.notice = Form::new("notice", [("text", HOSTILE)]);
+    let pages = [
+        room(hostile(hostile(sale("open"), "name"), "slug"), None),
+        room(hostile(sale("open"), "name"), Some(hostile(waiting(json!({})), "notice"))),
+        checkout.render().unwrap(),
+        console.render().unwrap(),
+    ];
+    for html in pages {
+        assert!(!html.contains("<script>") && !html.contains("\" onload"), "{html}");
+        assert_eq!(html.matches("</title>").count(), 1);
+        assert!(html.contains("&#60;script&#62;alert(1)"), "{html}");
+    }
+}
+
+#[test]
+fn a_room_shows_exactly_the_state_of_the_ticket() {
+    for (name, html) in rooms() {
+        let expected = match name.strip_prefix("ticket_") {
+            Some(state) => vec![state.trim_end_matches("_held").trim_end_matches("_bare")],
+            None => vec![],
+        };
+        assert_eq!(shown(&html), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_room_refreshes_itself_only_while_its_state_can_change() {
+    for (name, html) in rooms() {
+        let moving = ["ticket_scheduled", "ticket_waiting", "ticket_admitted"];
+        let expected = moving.iter().any(|state| name.starts_with(state));
+        let refresh = "<noscript><meta http-equiv=\"refresh\" content=\"10\"></noscript>";
+        assert_eq!(html.contains(refresh), expected, "{name}");
+        assert_eq!(html.contains("http-equiv"), expected, "{name}");
+    }
+}
+
+#[test]
+fn joins_are_offered_while_the_sale_takes_them() {
+    for (name, html) in rooms().into_iter().filter(|(name, _)| name.starts_with("sale_")) {
+        let expected = !["sale_sold_out", "sale_closed"].contains(&name);
+        assert_eq!(html.contains("action=\"/s/winter-drop/join\""), expected, "{name}");
+    }
+    let rejoin = |name| {
+        !page(name).contains(
+            "<form data-if=\"rejoin\" method=\"post\" action=\"/s/winter-drop/join\" hidden",
+        )
+    };
+    assert!(rejoin("ticket_expired") && rejoin("ticket_left"));
+    assert!(!rejoin("ticket_released") && !rejoin("ticket_sold_out") && !rejoin("ticket_waiting"));
+}
+
+#[test]
+fn held_is_never_called_sold_out() {
+    let html = page("sale_all_held");
+    let words = html.split("<script").next().unwrap();
+    assert!(
+        words.contains("<p data-if=\"all_held\"><strong>All units are being checked out.</strong>")
+    );
+    assert!(words.contains("12:08 UTC</time>"));
+    assert!(!words.to_lowercase().contains("sold out"));
+}
+
+#[test]
+fn a_place_is_shown_with_all_that_is_known_about_it() {
+    let html = page("ticket_waiting");
+    for field in [
+        "position\">4,532<",
+        "in_front\">4,531<",
+        "behind\">5,467<",
+        "eta\">2–5 minutes<",
+        "sold\">620<",
+    ] {
+        assert!(html.contains(&format!("data-f=\"{field}")), "{field}");
+    }
+    assert!(html.contains("<title>4,532 – Winter drop</title>"));
+    assert!(page("ticket_waiting_bare").contains("<div data-if=\"eta\" hidden>"));
+    let held = page("ticket_waiting_held");
+    assert!(held.contains("<span data-f=\"notice\">We have added 200 units.</span>"));
+    assert!(
+        held.contains("data-f=\"chance\">88%<")
+            && held.contains("<p class=\"note\" data-if=\"paused\">")
+    );
+}
+
+#[test]
+fn a_wait_is_told_in_round_words() {
+    let words = |low: u64, high: u64| {
+        Ticket::try_from(&waiting(json!({"eta_seconds": {"low": low, "high": high}})))
+            .unwrap()
+            .eta()
+    };
+    assert_eq!(words(5, 60), "less than a minute");
+    assert_eq!(words(5, 61), "1–2 minutes");
+    assert_eq!(words(120, 120), "2 minutes");
+    assert_eq!(words(3000, 5399), "50–90 minutes");
+    assert_eq!(words(3600, 5400), "1–2 hours");
+}
+
+#[test]
+fn a_checkout_address_cannot_run_anything() {
+    let link = |url: &str| {
+        let state = state("admitted", json!({"hold": hold("active"), "checkout_url": url}));
+        Ticket::try_from(&state).unwrap().checkout().map(str::to_owned)
+    };
+    assert_eq!(link("/s/a/checkout").as_deref(), Some("/s/a/checkout"));
+    assert_eq!(link("https://shop.example/pay").as_deref(), Some("https://shop.example/pay"));
+    assert_eq!(link("javascript:alert(1)"), None);
+    assert_eq!(link("//elsewhere.example"), None);
+}
+
+#[test]
+fn a_countdown_is_there_without_a_script() {
+    assert!(page("ticket_admitted").contains("data-f=\"left\">9:32<"));
+    assert!(page("ticket_scheduled").contains("data-f=\"left\">1:29:56<"));
+    assert!(page("checkout").contains("data-left>9:32<"));
+    assert!(page("checkout_over").contains("data-over><strong>Your time is up.</strong>"));
+}
+
+#[test]
+fn a_refused_form_keeps_its_values_and_says_what_is_wrong_beside_the_field() {
+    let html = page("admin_sale_mistyped");
+    assert!(html.contains(
+        "value=\"winterdrop\" aria-invalid=\"true\" aria-describedby=\"close-slug-error\""
+    ));
+    assert!(html.contains(
+        "<small class=\"error\" id=\"close-slug-error\">This is not the slug of the sale.</small>"
+    ));
+    assert!(page("checkout_unknown").contains("value=\"card 4711\""));
+    assert!(page("checkout_unknown").contains("value=\"confirm-0198c\""));
+}
+
+#[test]
+fn the_console_offers_what_the_status_allows() {
+    let offers = |name: &str| {
+        let html = page(name);
+        ["open", "pause", "resume", "close"]
+            .map(|act| html.contains(&format!("action=\"/admin/sales/winter-drop/{act}\"")))
+    };
+    assert_eq!(offers("admin_sale_scheduled"), [true, false, false, true]);
+    assert_eq!(offers("admin_sale_open"), [false, true, false, true]);
+    assert_eq!(offers("admin_sale_paused"), [false, false, true, true]);
+    assert_eq!(offers("admin_sale_closed"), [false, false, false, false]);
+}
+
+#[test]
+fn the_console_says_whether_the_units_balance() {
+    assert!(page("admin_sale_open").contains(
+        "<p class=\"balance\" data-balance>Seeded <span data-f=\"seeded\">1,000</span> = "
+    ));
+    assert!(page("admin_sale_mistyped").contains("<p class=\"balance bad\" data-balance>"));
+}
+
+#[test]
+fn the_reference_names_each_call_and_its_answers() {
+    let html = docs().render().unwrap();
+    assert!(html.contains("href=\"#post-api-v1-sales-sale-tickets\""));
+    assert!(html.contains("id=\"post-api-v1-sales-sale-tickets\""));
+    assert!(
+        html.contains("<dt>409</dt><dd><code>sale-closed</code> or <code>sold-out</code>.</dd>")
+    );
+}
+
+#[test]
+fn counts_are_grouped_in_threes() {
+    let counts = [0, 999, 1000, 1_234_567].map(format::count);
+    assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
+}

@@ -1,0 +1,113 @@
+//! The timers of a gateway. Each loop may run on every gateway at once; whatever it does is safe to do
+//! twice. Dropping the handle does not stop them: `stop` does.
+
+mod admit;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::RngExt;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::flow::{Gate, audit, expire, selfcheck, watch};
+
+/// How often a gateway looks at every running sale; a nudge makes it look at once.
+const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// How often holds that are due are ended.
+const SWEEP_EVERY: Duration = Duration::from_millis(500);
+/// How often Redis is held against Postgres.
+const AUDIT_EVERY: Duration = Duration::from_secs(15);
+/// How often what is old is forgotten.
+const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// How long the loops have to finish a step when a gateway stops.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// The running loops of one gateway.
+pub struct Loops {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Loops {
+    /// Starts every loop; `housekeeping` is called once a minute.
+    pub fn start(gate: &Arc<Gate>, housekeeping: impl Fn() + Send + 'static) -> Self {
+        let loops = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        loops.spawn(watch_all(gate.clone()));
+        loops.spawn(admit::admit_all(gate.clone()));
+        loops.spawn(sweep(gate.clone()));
+        loops.spawn(audit_all(gate.clone()));
+        loops.spawn(clean_up(gate.clone(), housekeeping));
+        loops
+    }
+
+    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        // A step that is cut off anywhere is finished by whoever comes next: that is the protocol.
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = run => {}
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Stops the loops and waits for them.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("a loop did not stop in time");
+        }
+    }
+}
+
+async fn watch_all(gate: Arc<Gate>) {
+    loop {
+        watch::tick(&gate).await;
+        tokio::select! {
+            () = sleep(WATCH_EVERY) => {}
+            () = watch::nudged(&gate) => {}
+        }
+    }
+}
+
+async fn sweep(gate: Arc<Gate>) {
+    loop {
+        match expire::sweep(&gate).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "sweep did not finish");
+            }
+        }
+        sleep(jittered(SWEEP_EVERY)).await;
+    }
+}
+
+async fn audit_all(gate: Arc<Gate>) {
+    loop {
+        sleep(jittered(AUDIT_EVERY)).await;
+        for line in gate.all_lines() {
+            if let Err(error) = audit::repair(&gate, &line).await {
+                tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "audit not finished");
+            }
+        }
+    }
+}
+
+async fn clean_up(gate: Arc<Gate>, housekeeping: impl Fn()) {
+    loop {
+        sleep(jittered(CLEAN_EVERY)).await;
+        housekeeping();
+        if let Err(error) = selfcheck::clean_up(&gate).await {
+            tracing::warn!(error = format!("{error:#}"), "old idempotency keys not forgotten");
+        }
+    }
+}
+
+/// A fifth more or less, so that gateways do not step together.
+fn jittered(every: Duration) -> Duration {
+    every.mul_f64(rand::rng().random_range(0.8..1.2))
+}

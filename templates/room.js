@@ -1,0 +1,396 @@
+// Makes the waiting room live. The page is complete without this script: it fills the same fields
+// that the server filled. `views/ticket.rs` makes the same words; the two change together.
+(() => {
+  'use strict';
+  // The visitor's own way to write numbers and times, as far as it fits the language of the page.
+  const { lang } = document.documentElement;
+  const locale = navigator.languages.find((tag) => tag.split('-')[0] === lang) || lang;
+  const room = document.getElementById('room');
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const number = new Intl.NumberFormat(locale);
+  const count = (value) => (value == null ? '' : number.format(value));
+  const set = (node, text) => {
+    if (node.textContent !== text) node.textContent = text;
+  };
+  const reload = () => {
+    // At most one reload a minute, so that a refused credential cannot make the page spin.
+    try {
+      if (Date.now() - (sessionStorage.reloaded || 0) < 60e3) return false;
+      sessionStorage.reloaded = Date.now();
+    } catch {
+      return false;
+    }
+    location.reload();
+    return true;
+  };
+  const clockTime = (at, withDay) =>
+    new Intl.DateTimeFormat(
+      locale,
+      withDay ? { dateStyle: 'full', timeStyle: 'short' } : { hour: '2-digit', minute: '2-digit' },
+    ).format(new Date(at));
+
+  const showTimes = (times) =>
+    all('[data-t]').forEach((node) => {
+      const at = times ? times[node.dataset.t] : node.dateTime;
+      if (!at) return;
+      node.dateTime = at;
+      set(node, clockTime(at, 'day' in node.dataset));
+    });
+  const stockFields = (stock, fields, flags) => {
+    flags.stock = !!stock;
+    flags.all_held = !!stock && stock.available === 0 && stock.held > 0;
+    if (!stock) return;
+    for (const name of ['available', 'held', 'sold']) fields[name] = count(stock[name]);
+    const share = (units) => `${stock.seeded ? (units / stock.seeded) * 100 : 0}%`;
+    all('[data-bar=sold]').forEach((bar) => bar.setAttribute('width', share(stock.sold)));
+    all('[data-bar=held]').forEach((bar) => {
+      bar.setAttribute('x', share(stock.sold));
+      bar.setAttribute('width', share(stock.held));
+    });
+  };
+  const fill = (fields, flags) => {
+    all('[data-f]').forEach((node) => {
+      if (node.dataset.f in fields) set(node, fields[node.dataset.f]);
+    });
+    all('[data-if]').forEach((node) => {
+      if (node.dataset.if in flags) node.hidden = !flags[node.dataset.if];
+    });
+  };
+
+  // A double press sends one form; a page taken from the back cache is fetched again.
+  addEventListener('submit', (event) => {
+    const button = event.target.querySelector('button');
+    if (button.hasAttribute('aria-busy')) event.preventDefault();
+    button.setAttribute('aria-busy', 'true');
+  });
+  addEventListener('pageshow', (event) => {
+    if (event.persisted) location.reload();
+  });
+
+  if (room.dataset.sale) {
+    showTimes();
+    const look = async () => {
+      try {
+        const answer = document.hidden
+          ? null
+          : await fetch(room.dataset.sale, { cache: 'no-store' });
+        if (answer && answer.ok) {
+          const sale = await answer.json();
+          if (sale.status !== room.dataset.status && reload()) return;
+          const fields = { waiting: count(sale.waiting) };
+          const flags = {};
+          stockFields(sale.stock, fields, flags);
+          flags.on_offer = !flags.all_held;
+          fill(fields, flags);
+        }
+      } catch {
+        /* the next look tries again */
+      }
+      setTimeout(look, 10e3 + Math.random() * 10e3);
+    };
+    setTimeout(look, 10e3 + Math.random() * 10e3);
+    return;
+  }
+
+  let state = JSON.parse(room.dataset.ticket);
+  const [sale, ticket] = [state.sale, state.ticket].map(encodeURIComponent);
+  const path = `/api/v1/sales/${sale}/tickets/${ticket}`;
+  const now = () => performance.now();
+  const moving = () => ['scheduled', 'waiting', 'admitted'].includes(state.state);
+  const speaker = document.querySelector('[data-say]');
+  const favicon = document.querySelector('link[rel=icon]');
+  const restIcon = favicon.href;
+  let arrived = now(); // when the shown state came, on the monotonic clock
+  let sound = null;
+
+  const secondsLeft = () => {
+    const start =
+      state.state === 'scheduled' && state.starts_at
+        ? (Date.parse(state.starts_at) - Date.parse(state.server_time)) / 1e3
+        : 0;
+    const left = state.state === 'admitted' && state.hold ? state.hold.seconds_left : start;
+    return Math.max(0, Math.ceil(left - (now() - arrived) / 1e3));
+  };
+  const span = (seconds) => {
+    const two = (value) => String(value).padStart(2, '0');
+    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+    return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
+  };
+  const wait = (range) => {
+    if (!range) return '';
+    const [unit, size] = range.high < 5400 ? ['minute', 60] : ['hour', 3600];
+    const [low, high] = [Math.max(1, Math.floor(range.low / size)), Math.ceil(range.high / size)];
+    if (unit === 'minute' && high <= 1) return room.dataset.underAMinute;
+    const words = new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' });
+    return high <= low || !words.formatRange ? words.format(high) : words.formatRange(low, high);
+  };
+
+  // Words for a screen reader: on each change of state, and else at most every 20 s.
+  let spoken = now();
+  const say = (must) => {
+    if (!must && now() - spoken < 20e3) return;
+    const words = (speaker.dataset[state.state] || '')
+      .replace('{position}', count(state.position))
+      .replace('{left}', span(secondsLeft()));
+    if (words === speaker.textContent) return;
+    spoken = now();
+    set(speaker, words);
+  };
+
+  const render = () => {
+    const { hold, stock, starts_at: start } = state;
+    const checkout = /^(\/(?!\/)|https?:\/\/)/.test(state.checkout_url || '')
+      ? state.checkout_url
+      : null;
+    const fields = {
+      position: count(state.position),
+      in_front: state.position ? count(state.position - 1) : '',
+      behind: state.position ? count(Math.max(0, state.waiting - state.position)) : '',
+      waiting: count(state.waiting),
+      eta: wait(state.eta_seconds),
+      notice: state.notice || '',
+      chance: state.chance == null ? '' : `${Math.round(state.chance * 100)}%`,
+      unit: count(hold && hold.unit),
+      order: (hold && hold.order && hold.order.id) || '',
+    };
+    const again = ['expired', 'released'].includes(state.state)
+      ? state.rejoin
+      : state.state === 'left';
+    const flags = {
+      notice: !!state.notice,
+      paused: !!state.paused && state.state === 'waiting',
+      eta: !!state.eta_seconds,
+      chance: state.chance != null,
+      return_known: !!state.next_return_at,
+      return_unknown: !state.next_return_at,
+      start_known: !!start,
+      start_unknown: !start,
+      checkout: !!checkout,
+      no_checkout: !checkout,
+      rejoin: !!again,
+      may_leave: ['scheduled', 'waiting'].includes(state.state),
+      alerts: ['scheduled', 'waiting'].includes(state.state) && 'AudioContext' in window,
+    };
+    stockFields(stock, fields, flags);
+    fill(fields, flags);
+    showTimes({
+      starts_at: start,
+      next_return_at: state.next_return_at,
+      expires_at: hold && hold.expires_at,
+    });
+    if (checkout) document.querySelector('[data-checkout]').href = checkout;
+    all('[data-when]').forEach((part) => {
+      part.hidden = part.dataset.when !== state.state;
+    });
+    favicon.href = state.state === 'admitted' ? favicon.dataset.turn : restIcon;
+    tick();
+  };
+
+  const alertShopper = () => {
+    if (!sound) return; // only who asked for it
+    [0, 0.3, 0.6].forEach((after) => {
+      const [tone, volume] = [sound.createOscillator(), sound.createGain()];
+      tone.frequency.value = 880;
+      volume.gain.value = 0.2;
+      tone.connect(volume).connect(sound.destination);
+      tone.start(sound.currentTime + after);
+      tone.stop(sound.currentTime + after + 0.15);
+    });
+    if (navigator.vibrate) navigator.vibrate([200, 100, 200]);
+    try {
+      if (document.hidden && Notification.permission === 'granted')
+        new Notification(speaker.textContent);
+    } catch {
+      /* some phones only notify from a service worker */
+    }
+  };
+  const changed = () => {
+    say(true);
+    const section = document.querySelector('[data-when]:not([hidden])');
+    const focus = document.activeElement;
+    // Do not take the focus from somebody who is using something that is still there.
+    if (!focus || focus === document.body || focus.closest('[hidden]')) {
+      const heading = section && section.querySelector('h2');
+      if (heading) heading.focus();
+    }
+    if (state.state === 'admitted') alertShopper();
+  };
+  const take = (next) => {
+    // An error answer has a type and no state; an older version than what is shown is dropped.
+    if (next.type || next.version < state.version) return;
+    const turned = next.state !== state.state;
+    state = next;
+    arrived = now();
+    [failed, tries, asked] = [0, 0, 0];
+    render();
+    if (turned) changed();
+    else say(false);
+    if (!moving()) stop();
+  };
+
+  // The connection: WebSocket, else server-sent events, else polling.
+  const OPEN_MS = 8e3; // a socket that has not opened by then will not
+  const ways = ['socket', 'events', 'poll'];
+  let [way, tries, failed, polls] = [0, 0, 0, 0];
+  let [link, timer, asked] = [null, 0, 0];
+  let stopped = false;
+
+  const drop = () => {
+    clearTimeout(timer);
+    if (link) {
+      [link.onclose, link.onerror, link.onmessage] = [null, null, null];
+      link.close();
+    }
+    link = null;
+    asked = 0;
+  };
+  const stop = () => {
+    stopped = true;
+    drop();
+    tick();
+  };
+  const later = (ms) => {
+    drop();
+    if (!stopped) timer = setTimeout(connect, ms);
+  };
+  const backOff = (least = 0) => {
+    // Full jitter: a crowd that lost its gateway does not come back in one wave.
+    later(least + Math.random() * Math.min(30e3, 1e3 * 2 ** failed));
+    failed += 1;
+  };
+  const lost = () => {
+    tries += 1;
+    if (tries >= 2 && way < 2) [way, tries, failed] = [way + 1, 0, 0];
+    backOff();
+  };
+  const closed = ({ code }) => {
+    if (code === 1000) {
+      way = 2; // a last look, should the final state not have reached us
+      later(Math.random() * 1e3);
+    } else if (code === 1001) {
+      later(Math.random() * 3e3);
+    } else if (code === 1008) {
+      if (reload()) return stop();
+      way = 2;
+      backOff(10e3);
+    } else if (code === 1013) {
+      failed = Math.max(failed, 3);
+      backOff(2e3);
+    } else lost();
+  };
+  const adopt = (socket) => {
+    link = socket;
+    link.onmessage = (event) => take(JSON.parse(event.data));
+    link.onclose = closed;
+  };
+  const open = () =>
+    new WebSocket(`${location.origin.replace(/^http/, 'ws')}${path}/live`, ['ropeline.v1']);
+  const socket = () => {
+    adopt(open());
+    timer = setTimeout(() => {
+      if (link && link.readyState === 0) lost();
+    }, OPEN_MS);
+  };
+  // While polling, tries whether a socket works again; polling goes on until it does.
+  const probe = () => {
+    const trial = open();
+    const end = setTimeout(() => trial.close(), OPEN_MS);
+    trial.onmessage = (event) => {
+      clearTimeout(end);
+      if (stopped || way !== 2) return trial.close();
+      drop();
+      way = 0;
+      adopt(trial);
+      take(JSON.parse(event.data));
+    };
+  };
+  const events = () => {
+    link = new EventSource(`${path}/events`);
+    link.addEventListener('state', (event) => take(JSON.parse(event.data)));
+    link.onerror = lost;
+  };
+  const ask = async () => {
+    const answer = await fetch(path, {
+      cache: 'no-store',
+      signal: AbortSignal.timeout && AbortSignal.timeout(10e3),
+    });
+    if (answer.ok) {
+      take(await answer.json());
+      return 0;
+    }
+    if ([401, 403, 404].includes(answer.status) && reload()) stop();
+    return (Number(answer.headers.get('retry-after')) || 1) * 1e3;
+  };
+  const poll = async () => {
+    try {
+      const retry = await ask();
+      if (stopped || link) return;
+      if (retry) {
+        backOff(retry);
+        return;
+      }
+      polls += 1;
+      if (polls % 12 === 0) probe();
+      later(Math.max(1, state.next_poll_seconds || 5) * 1e3 * (0.85 + Math.random() * 0.3));
+    } catch {
+      backOff();
+    }
+  };
+  const connect = () => {
+    drop();
+    if (stopped) return;
+    if (ways[way] === 'socket') socket();
+    else if (ways[way] === 'events') events();
+    else poll();
+  };
+  const wake = () => {
+    if (stopped || document.hidden) return;
+    if (link && link.readyState === 1 && link.send) {
+      asked = now();
+      link.send('{"type":"position"}');
+    } else {
+      [way, tries, failed] = [0, 0, 0];
+      connect();
+    }
+  };
+
+  const tick = () => {
+    const age = now() - arrived;
+    const patience = Math.max(10, way === 2 ? (state.next_poll_seconds || 5) * 1.15 + 5 : 0) * 1e3;
+    const old = !stopped && (age > patience || navigator.onLine === false);
+    fill(
+      { left: span(secondsLeft()), age: count(Math.round(age / 1e3)) },
+      { fresh: !stopped && !old, old },
+    );
+    const name = room.dataset.title;
+    const words = {
+      admitted: `${span(secondsLeft())} – ${speaker.dataset.title}`,
+      waiting: count(state.position),
+    };
+    document.title = words[state.state] ? `${words[state.state]} – ${name}` : name;
+    if (state.state === 'admitted' && secondsLeft() === 60) say(true);
+    if (stopped || document.hidden) return;
+    if (asked && now() - asked > 4e3)
+      lost(); // an open socket that does not answer is dead
+    else if (!asked && age > 8e3 && link && link.readyState === 1) {
+      asked = now();
+      if (link.send) link.send('{"type":"position"}');
+      else ask().catch(() => {});
+    }
+  };
+
+  const button = document.querySelector('[data-alert]');
+  button.onclick = () => {
+    const on = button.getAttribute('aria-pressed') !== 'true';
+    button.setAttribute('aria-pressed', on);
+    sound = on ? sound || new AudioContext() : null;
+    if (on && window.Notification && Notification.permission === 'default')
+      Notification.requestPermission();
+  };
+  addEventListener('online', wake);
+  document.addEventListener('visibilitychange', wake);
+  render();
+  setInterval(tick, 1e3);
+  if (moving()) connect();
+  else stop();
+})();
