@@ -2,51 +2,65 @@
 
 use std::time::Duration;
 
+use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 
-/// Tickets given a place. Label `outcome`: joined, repeated, refused.
-pub const JOINS: &str = "ropeline_joins_total";
-/// Seconds from a join's arrival to its answer.
-pub const JOIN_SECONDS: &str = "ropeline_join_seconds";
-/// Joins that shared one script call and one journal commit.
-pub const JOIN_GROUP: &str = "ropeline_join_group_size";
-/// Joins that were answered before the journal had them, because Postgres was slow or away.
-pub const JOINS_DEFERRED: &str = "ropeline_joins_deferred_total";
-/// Holds made.
-pub const ADMITTED: &str = "ropeline_admitted_total";
-/// Seconds to pop and record one batch.
-pub const ADMIT_SECONDS: &str = "ropeline_admit_seconds";
-/// Holds that ended. Label `state`: confirmed, released, expired.
-pub const HOLDS_ENDED: &str = "ropeline_holds_ended_total";
-/// Seconds from a confirm's arrival to its answer. Label `outcome`: confirmed, refused, unknown.
-pub const CONFIRM_SECONDS: &str = "ropeline_confirm_seconds";
-/// Seconds of outage credited to open holds.
-pub const CREDITED_SECONDS: &str = "ropeline_outage_credited_seconds_total";
-/// Rebuilds of Redis from Postgres. Label `outcome`: done, failed.
-pub const RECOVERIES: &str = "ropeline_recoveries_total";
-/// What the auditor mended. Label `repair`: token_added, token_dropped, waiter_restored, waiter_dropped.
-pub const REPAIRS: &str = "ropeline_audit_repairs_total";
-/// Sales stopped because Postgres is behind Redis.
-pub const STOPPED: &str = "ropeline_sales_stopped_total";
-/// Mirrors of a line that were read anew because their count was off.
-pub const MIRROR_RESETS: &str = "ropeline_mirror_resets_total";
-/// Age in seconds of what this gateway knows of a sale's line. Label `sale`.
-pub const MIRROR_AGE: &str = "ropeline_mirror_age_seconds";
-/// Shoppers in line. Label `sale`.
-pub const WAITING: &str = "ropeline_waiting";
-/// Units by where they are. Labels `sale`, `state`: available, held, sold, withdrawn.
-pub const UNITS: &str = "ropeline_units";
-/// Open sockets and event streams. Label `kind`: websocket, sse.
-pub const SOCKETS: &str = "ropeline_sockets";
-/// States sent to shoppers. Label `kind`: websocket, sse, poll.
-pub const STATES_SENT: &str = "ropeline_states_sent_total";
-/// Answers by route and status.
-pub const HTTP_SECONDS: &str = "ropeline_http_seconds";
-/// Calls turned away for coming too fast. Label `limit`: joins, calls, all, logins.
-pub const LIMITED: &str = "ropeline_limited_total";
-/// Connections open now.
-pub const CONNECTIONS: &str = "ropeline_connections";
+macro_rules! metrics {
+    ($($name:ident = $kind:ident $text:literal, $help:literal;)*) => {
+        $(#[doc = $help] pub const $name: &str = $text;)*
+
+        /// Gives each metric its words in `/metrics`.
+        fn describe() {
+            $(metrics!(@$kind $name, $help);)*
+        }
+    };
+    (@counter $name:ident, $help:literal) => { describe_counter!($name, $help) };
+    (@gauge $name:ident, $help:literal) => { describe_gauge!($name, $help) };
+    (@histogram $name:ident, $help:literal) => { describe_histogram!($name, $help) };
+}
+
+metrics! {
+    JOINS = counter "ropeline_joins_total",
+        "Joins answered. Label outcome: joined, repeated, refused";
+    JOIN_SECONDS = histogram "ropeline_join_seconds", "From a join's arrival to its answer";
+    JOIN_GROUP = histogram "ropeline_join_group_size",
+        "Joins that shared one script call and one journal commit";
+    JOINS_DEFERRED = counter "ropeline_joins_deferred_total",
+        "Joins answered before the journal had them, because Postgres was slow or away";
+    ADMITTED = counter "ropeline_admitted_total", "Holds made";
+    ADMIT_SECONDS = histogram "ropeline_admit_seconds", "To pop and record one batch";
+    HOLDS_ENDED = counter "ropeline_holds_ended_total",
+        "Holds that ended. Label state: confirmed, released, expired";
+    CONFIRM_SECONDS = histogram "ropeline_confirm_seconds",
+        "From a confirm's arrival to its answer. Label outcome: confirmed, refused, unknown";
+    RELEASE_SECONDS = histogram "ropeline_release_seconds",
+        "From a release's arrival to its answer. Label outcome: released, refused, unknown";
+    SWEEP_SECONDS = histogram "ropeline_sweep_seconds", "One look for holds that are due";
+    CREDITED_SECONDS = counter "ropeline_outage_credited_seconds_total",
+        "Outage that was added to open holds";
+    RECOVERIES = counter "ropeline_recoveries_total",
+        "Rebuilds of a sale in Redis from Postgres. Label outcome: done, failed";
+    REPAIRS = counter "ropeline_audit_repairs_total",
+        "What the auditor mended. Label repair: token_added, token_dropped, waiter_restored, waiter_dropped";
+    STOPPED = counter "ropeline_sales_stopped_total",
+        "Sales stopped because Postgres is behind Redis";
+    MIRROR_RESETS = counter "ropeline_mirror_resets_total",
+        "Mirrors of a line that were read anew because their count was off";
+    MIRROR_AGE = gauge "ropeline_mirror_age_seconds",
+        "Age of what this gateway knows of a sale's line. Label sale";
+    WAITING = gauge "ropeline_waiting", "Shoppers in line. Label sale";
+    UNITS = gauge "ropeline_units",
+        "Units by where they are. Labels sale, state: available, held, sold, withdrawn";
+    SOCKETS = gauge "ropeline_sockets", "Open sockets and streams. Label kind: websocket, sse";
+    STATES_SENT = counter "ropeline_states_sent_total",
+        "States sent to shoppers. Label kind: websocket, sse, poll";
+    HTTP_SECONDS = histogram "ropeline_http_seconds",
+        "From a request to the beginning of its answer. Labels method, route, status";
+    LIMITED = counter "ropeline_limited_total",
+        "Calls turned away for coming too fast. Label limit: joins, calls, failures";
+    CONNECTIONS = gauge "ropeline_connections", "Connections open now";
+}
 
 /// Upper edges, in seconds: from a call in memory to the longest that a caller waits.
 const SECONDS: &[f64] =
@@ -61,10 +75,12 @@ pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// # Errors
 /// When a recorder is installed already.
 pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
-    Ok(PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
         .set_buckets_for_metric(Matcher::Full(JOIN_GROUP.into()), GROUP_SIZES)?
-        .install_recorder()?)
+        .install_recorder()?;
+    describe();
+    Ok(handle)
 }
 
 /// How log lines look.

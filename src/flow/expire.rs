@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use metrics::counter;
+use metrics::{counter, histogram};
+use tokio::time::Instant;
 
 use super::{FlowError, Gate};
 use crate::ledger::Swept;
@@ -16,7 +17,10 @@ use crate::telemetry;
 /// # Errors
 /// Unavailable when Postgres did not answer. A token that did not reach Redis is added by the auditor.
 pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
-    match gate.ledger.sweep().await? {
+    let started = Instant::now();
+    let swept = gate.ledger.sweep().await?;
+    histogram!(telemetry::SWEEP_SECONDS).record(started.elapsed());
+    match swept {
         Swept::Elsewhere => Ok(false),
         Swept::Credited { holds, gap } => {
             counter!(telemetry::CREDITED_SECONDS).increment(gap.as_secs());

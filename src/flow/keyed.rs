@@ -1,8 +1,20 @@
 //! Idempotency keys: the same key and body get the same answer again.
 
+use std::time::Duration;
+
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
+
 use super::{FlowError, Gate, Refusal, Reply};
-use crate::ledger::{Key, Stored};
+use crate::ledger::{Key, LedgerError, Stored};
 use crate::sale::SaleId;
+
+/// How long a join waits for its idempotency record: as long as for its journal.
+const KNOWN_WITHIN: Duration = Duration::from_millis(250);
+
+fn late(_: Elapsed) -> Result<Stored, LedgerError> {
+    Err(LedgerError::Late)
+}
 
 /// A key, scoped to its caller and route.
 pub fn key(caller: &str, route: &str, key: String, fingerprint: Vec<u8>) -> Key {
@@ -20,7 +32,7 @@ pub fn join_key(sale: SaleId, text: &str, fingerprint: Vec<u8>) -> Key {
 /// Refused with `KeyReused` when it came with another body. While Postgres is away nothing is known, and
 /// the join itself is safe to repeat: its key names its ticket.
 pub async fn replay(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> {
-    match gate.ledger.stored(key).await {
+    match timeout(KNOWN_WITHIN, gate.ledger.stored(key)).await.unwrap_or_else(late) {
         Ok(Stored::Answer { status, body }) => Ok(Some(Reply { status, body })),
         Ok(Stored::Reused) => Err(Refusal::KeyReused.into()),
         Ok(Stored::Nothing | Stored::InProgress) => Ok(None),
@@ -41,7 +53,7 @@ pub async fn remember(gate: &Gate, key: &Key, reply: Reply) -> Reply {
         tx.commit().await?;
         Ok(Stored::Nothing)
     };
-    match stored.await {
+    match timeout(KNOWN_WITHIN, stored).await.unwrap_or_else(late) {
         Ok(Stored::Answer { status, body }) => Reply { status, body },
         Ok(Stored::Nothing | Stored::Reused | Stored::InProgress) => reply,
         Err(error) => {

@@ -10,7 +10,7 @@ use crate::sale::{Claim, SaleId, Ticket};
 /// Refused with `AlreadyAdmitted` for a ticket that holds a unit.
 pub async fn leave(gate: &Gate, claim: Claim) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
-    let fate = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
+    let (fate, _) = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
     tx.commit().await?;
     if fate == Fate::Admitted {
         return Err(Refusal::AlreadyAdmitted.into());
@@ -32,9 +32,8 @@ pub async fn remove(
 ) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     let seq = tx.seq_of(sale, ticket).await?.ok_or(Refusal::NoSuchTicket)?;
-    let before = gate.ledger.ticket(sale, ticket).await?.map(|facts| facts.fate);
-    let fate = tx.end_ticket(sale, ticket, seq, true).await?;
-    if fate == Fate::Removed && before == Some(Fate::Waiting) {
+    let (fate, changed) = tx.end_ticket(sale, ticket, seq, true).await?;
+    if changed {
         let detail = serde_json::json!({ "ticket": ticket.to_string(), "number": seq.0 });
         tx.audit(sale, actor, "remove", &detail).await?;
     }

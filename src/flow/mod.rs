@@ -79,6 +79,8 @@ pub enum Refusal {
     HoldEnded(HoldState),
     #[error("this sale's purchases are confirmed by the shop")]
     ShopConfirms,
+    #[error("somebody else changed this sale just now")]
+    Stale,
     #[error("fields are at fault")]
     Invalid(Vec<Fault>),
     #[error("this idempotency key came with another request")]
@@ -105,7 +107,7 @@ pub enum FlowError {
 impl From<LedgerError> for FlowError {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Database(_) | LedgerError::Migrate(_) => {
+            LedgerError::Database(_) | LedgerError::Migrate(_) | LedgerError::Late => {
                 Self::Unavailable("postgres", Some(error.into()))
             }
             LedgerError::Impossible(_) => Self::Internal(error.into()),

@@ -20,8 +20,9 @@ const TOKENS_AT_ONCE: usize = 100_000;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     Create(Settings),
-    /// The settings as they are to be; the audit keeps what was said.
+    /// The settings as they are to be, made from `from`; the audit keeps what was said.
     Change {
+        from: Settings,
         to: Settings,
         said: Value,
     },
@@ -101,7 +102,7 @@ async fn run(
     let before = tx.sale(id).await?;
     let changed = match change(&mut tx, id, before.as_ref(), &command).await {
         Ok(changed) => changed,
-        Err(FlowError::Refused(refusal)) => {
+        Err(FlowError::Refused(refusal)) if refusal != Refusal::Stale => {
             // Nothing was written; the refusal is the answer, and stays the answer under its key.
             drop(tx);
             return store_refusal(gate, key.as_ref(), render(&Err(refusal))).await;
@@ -150,6 +151,8 @@ async fn change(
     let sale = before.ok_or(Refusal::NoSuchSale)?;
     match command {
         Command::Create(_) => Ok(false),
+        // Somebody else changed them meanwhile: the caller reads them again.
+        Command::Change { from, .. } if sale.settings != *from => Err(Refusal::Stale.into()),
         Command::Change { to, .. } => {
             tx.change_settings(id, to).await.map_err(slug_taken)?;
             Ok(sale.settings != *to)

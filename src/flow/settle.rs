@@ -78,7 +78,10 @@ pub async fn settle(
     render: Render,
 ) -> Result<Reply, FlowError> {
     let started = Instant::now();
-    let confirms = matches!(settle, Settle::Confirm { .. });
+    let (metric, done) = match settle {
+        Settle::Confirm { .. } => (telemetry::CONFIRM_SECONDS, "confirmed"),
+        Settle::Release => (telemetry::RELEASE_SECONDS, "released"),
+    };
     let work = tokio::spawn(run(gate.clone(), by, id, settle, key, render));
     let outcome = match timeout(ANSWER_WITHIN, work).await {
         Ok(Ok(Err(FlowError::Unavailable(_, cause)))) => {
@@ -88,16 +91,14 @@ pub async fn settle(
         Ok(Err(panic)) => Err(FlowError::Internal(panic.into())),
         Err(late) => Err(FlowError::Unknown(late.into())),
     };
-    if confirms {
-        let label = match &outcome {
-            Ok(reply) if reply.status == 200 => "confirmed",
-            Ok(_) | Err(FlowError::Refused(_)) => "refused",
-            Err(FlowError::Unavailable(..) | FlowError::Unknown(_) | FlowError::Internal(_)) => {
-                "unknown"
-            }
-        };
-        histogram!(telemetry::CONFIRM_SECONDS, "outcome" => label).record(started.elapsed());
-    }
+    let label = match &outcome {
+        Ok(reply) if reply.status == 200 => done,
+        Ok(_) | Err(FlowError::Refused(_)) => "refused",
+        Err(FlowError::Unavailable(..) | FlowError::Unknown(_) | FlowError::Internal(_)) => {
+            "unknown"
+        }
+    };
+    histogram!(metric, "outcome" => label).record(started.elapsed());
     outcome
 }
 

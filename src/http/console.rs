@@ -327,10 +327,9 @@ async fn steer(
         "pace" => {
             let pace = ["batch_size", "admit_interval_ms", "max_in_checkout"];
             let mut fields = fields(posted, &pace)?;
-            let said = fields.said();
-            let to = operator::changed_settings(&mut fields, sale);
+            let command = operator::change_command(&mut fields, sale);
             fields.finish()?;
-            Command::Change { to, said }
+            command
         }
         "notice" => {
             let text = posted.get("text");

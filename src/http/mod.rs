@@ -1,6 +1,7 @@
 //! The front door: routes, and what is true of every request. A handler parses, calls one flow and shapes
 //! the answer.
 
+pub mod bodies;
 pub mod body;
 pub mod caller;
 pub mod console;
@@ -17,17 +18,18 @@ pub mod shopper;
 pub mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use ipnet::IpNet;
 use metrics::histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::OpenApi;
@@ -236,6 +238,23 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// Whether a refusal is the framework's own, in plain text.
+fn is_unshaped(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is_plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    is_plain && response.status().is_client_error()
+}
+
+fn reshaped(status: StatusCode) -> Problem {
+    let code = match status {
+        StatusCode::NOT_FOUND => Code::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        _ => Code::BadRequest,
+    };
+    Problem::new(code, "the address or the request is not well formed")
+}
+
 async fn nothing_here(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such address");
     if pages::wants_html(&headers) && !uri.path().starts_with("/api/") {
@@ -257,12 +276,20 @@ fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
     Problem::new(Code::Internal, "the fault is ours and was written down").into_response()
 }
 
-/// Times each answer by its route, and lets nobody guess at a content type.
+/// Longest wait for an answer to begin. Steps have shorter limits of their own; this one is for a Postgres
+/// that is frozen and can end nothing itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Times each answer by its route, bounds it, and lets nobody guess at a content type.
 async fn timed(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = match timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(response) if is_unshaped(&response) => reshaped(response.status()).into_response(),
+        Ok(response) => response,
+        Err(_) => Problem::new(Code::Unavailable, "no answer in time; try again").into_response(),
+    };
     let status = response.status().as_u16().to_string();
     let route = route.unwrap_or_else(|| "none".to_owned());
     tracing::debug!(%method, route, status, ms = started.elapsed().as_millis() as u64, "answered");

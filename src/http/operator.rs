@@ -15,9 +15,10 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use super::App;
+use super::bodies::{ChangedSale, NewSale, Notice, Seed};
 use super::body::{Fields, Raw, idempotency_key};
 use super::caller::Operator;
-use super::problem::{Problem, ProblemShape};
+use super::problem::{Code, Problem, ProblemShape};
 use super::shapes::{
     AuditShape, HoldShape, OrderShape, Page, ReconciliationShape, SaleShape, SeededShape,
     StatsShape,
@@ -29,6 +30,8 @@ use crate::sale::{Checkout, Fault, HoldState, Order, Sale, SaleId, Settings, Tic
 
 /// Longest notice, in characters.
 const LONGEST_NOTICE: usize = 500;
+/// Attempts to change settings that somebody else is changing, too.
+const CHANGE_ATTEMPTS: u32 = 5;
 /// Items on a page unless asked otherwise, and at the most.
 const PAGE_DEFAULT: i64 = 100;
 const PAGE_MOST: i64 = 1_000;
@@ -127,14 +130,9 @@ async fn apply(
 
 /// Create a sale
 ///
-/// `slug` and `name` are needed; everything else has a default: `starts_at` (none: opened by hand),
-/// `ends_at`, `batch_size` 1…100 (100), `admit_interval_ms` 10…60000 (1000), `max_in_checkout` (none),
-/// `checkout_window_seconds` 1…86400 (600), `expiry_grace_seconds` 0…60 (5), `checkout` `shop` or `builtin`
-/// (`shop`), `checkout_url` (where an admitted shopper goes in a sale with `checkout` `shop`),
-/// `hide_stock` (false), `max_waiting` (1000000). `order` (`fifo`), `per_shopper` (1) and `identity` (`open`)
-/// have one value each so far.
+/// `slug` and `name` are needed; everything else has a default.
 #[utoipa::path(post, path = "/api/v1/admin/sales", tag = "operator", security(("api_key" = [])),
-    request_body(content = Object), params(("Idempotency-Key" = Option<String>, Header)),
+    request_body = NewSale, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = SaleShape), (status = 400, body = ProblemShape),
               (status = 401, body = ProblemShape), (status = 409, body = ProblemShape),
               (status = 422, body = ProblemShape)))]
@@ -178,7 +176,7 @@ pub async fn show(
 /// Takes the settings of creation; what is not named stays. A change to a running sale acts on the next
 /// batch.
 #[utoipa::path(patch, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
-    params(("sale" = String, Path)), request_body(content = Object),
+    params(("sale" = String, Path)), request_body = ChangedSale,
     responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
 pub async fn change(
@@ -188,20 +186,26 @@ pub async fn change(
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Reply, Problem> {
-    let sale = app.gate.sale(&sale).await?;
-    let mut fields = body.fields()?;
-    let said = fields.said();
-    let to = changed_settings(&mut fields, &sale);
-    fields.finish()?;
-    let command = Command::Change { to, said };
-    apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await
+    for attempt in 1.. {
+        let sale = app.gate.sale(&sale).await?;
+        let mut fields = body.fields()?;
+        let command = change_command(&mut fields, &sale);
+        fields.finish()?;
+        match apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await {
+            // Two operators changed different things at once: put this change on top of the other.
+            Err(Problem { code: Code::Stale, .. }) if attempt < CHANGE_ATTEMPTS => continue,
+            done => return done,
+        }
+    }
+    Err(Problem::new(Code::Stale, "somebody else keeps changing this sale"))
 }
 
-/// The settings of a changed sale; what is wrong with them is in `fields`.
-pub fn changed_settings(fields: &mut Fields, sale: &Sale) -> Settings {
+/// The change that `fields` ask for; what is wrong with it is in `fields`.
+pub fn change_command(fields: &mut Fields, sale: &Sale) -> Command {
+    let said = fields.said();
     let to = settings(fields, sale.settings.clone());
     fields.add(to.faults());
-    to
+    Command::Change { from: sale.settings.clone(), to, said }
 }
 
 /// How many units to add; what is wrong with it is in `fields`.
@@ -218,7 +222,7 @@ pub fn seed_count(fields: &mut Fields) -> i32 {
 ///
 /// `{"count": 1000}` adds 1,000 units, before and during a sale. Answers how many are seeded in all.
 #[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/tokens", tag = "operator",
-    security(("api_key" = [])), request_body(content = Object),
+    security(("api_key" = [])), request_body = Seed,
     params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = SeededShape), (status = 404, body = ProblemShape),
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
@@ -284,7 +288,7 @@ steer!(
 ///
 /// `{"text": "…"}`, up to 500 characters; `{"text": null}` takes it down.
 #[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/notices", tag = "operator",
-    security(("api_key" = [])), request_body(content = Object),
+    security(("api_key" = [])), request_body = Notice,
     params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
               (status = 422, body = ProblemShape)))]

@@ -113,7 +113,7 @@ pub fn reference(document: &Value) -> Vec<OperationGroup> {
     for (path, methods) in paths {
         for (method, call) in methods.as_object().into_iter().flatten() {
             let tag = call["tags"][0].as_str().unwrap_or_default().to_owned();
-            groups.entry(tag).or_default().push(operation(path, method, call));
+            groups.entry(tag).or_default().push(operation(document, path, method, call));
         }
     }
     let order = document["tags"].as_array().into_iter().flatten();
@@ -129,7 +129,7 @@ fn words(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn operation(path: &str, method: &str, call: &Value) -> Operation {
+fn operation(document: &Value, path: &str, method: &str, call: &Value) -> Operation {
     let params = call["parameters"].as_array().into_iter().flatten().map(|param| Param {
         name: words(&param["name"]),
         location: words(&param["in"]),
@@ -137,20 +137,15 @@ fn operation(path: &str, method: &str, call: &Value) -> Operation {
         kind: kind(&param["schema"]),
         description: words(&param["description"]),
     });
-    let body = call.get("requestBody").map(|body| Param {
-        name: "body".into(),
-        location: "body".into(),
-        required: false,
-        kind: "object".into(),
-        description: words(&body["description"]),
-    });
+    let body = &call["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let body = body.as_str().and_then(|name| document.pointer(name.trim_start_matches('#')));
     let responses = call["responses"].as_object().into_iter().flatten();
     Operation {
         method: method.to_uppercase(),
         path: path.to_owned(),
         summary: words(&call["summary"]),
         description: words(&call["description"]),
-        params: params.chain(body).collect(),
+        params: params.chain(body.into_iter().flat_map(body_fields)).collect(),
         responses: responses
             .map(|(status, answer)| Answer {
                 status: status.clone(),
@@ -158,6 +153,35 @@ fn operation(path: &str, method: &str, call: &Value) -> Operation {
             })
             .collect(),
     }
+}
+
+/// The fields of a body, each as a parameter.
+fn body_fields(shape: &Value) -> Vec<Param> {
+    let needed = shape["required"].as_array();
+    let is_needed = |name: &str| needed.is_some_and(|names| names.iter().any(|n| n == name));
+    let fields = shape["properties"].as_object().into_iter().flatten();
+    fields
+        .map(|(name, field)| Param {
+            name: name.clone(),
+            location: "body".into(),
+            required: is_needed(name),
+            kind: kind(field),
+            description: field_words(field),
+        })
+        .collect()
+}
+
+/// What a field means, with its limits and its default.
+fn field_words(field: &Value) -> String {
+    let mut parts = vec![words(&field["description"])];
+    if let (Some(least), Some(most)) = (field["minimum"].as_i64(), field["maximum"].as_i64()) {
+        parts.push(format!("{least}…{most}"));
+    }
+    if let Some(default) = field.get("default") {
+        parts.push(format!("default {default}"));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }
 
 /// What a parameter may be.

@@ -55,6 +55,7 @@ codes! {
     NotOpen = "not-open", CONFLICT, "This sale is not open";
     AlreadyAdmitted = "already-admitted", CONFLICT, "This ticket holds a unit";
     HoldEnded = "hold-ended", CONFLICT, "This hold has ended";
+    Stale = "stale", CONFLICT, "Somebody else changed this just now";
     IdempotencyInProgress = "idempotency-in-progress", CONFLICT, "The first request is still running";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request is too large";
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some fields are at fault";
@@ -192,6 +193,7 @@ impl From<Refusal> for Problem {
             Refusal::SoldOut => Code::SoldOut,
             Refusal::NotOpen => Code::NotOpen,
             Refusal::LineFull => Code::LineFull,
+            Refusal::Stale => Code::Stale,
             Refusal::AlreadyAdmitted => Code::AlreadyAdmitted,
             Refusal::HoldEnded(state) => {
                 let detail = format!("this hold was {} before", state.as_str());

@@ -25,8 +25,9 @@ use tower::ServiceExt;
 use super::{App, live, ops, router};
 use crate::telemetry;
 
-/// Headers must arrive within this time, and a connection may idle this long between two requests.
-const HEADERS_WITHIN: Duration = Duration::from_secs(15);
+/// Headers must arrive within this time, and a connection may idle this long between two requests: a bit
+/// longer than the longest time between two polls.
+const HEADERS_WITHIN: Duration = Duration::from_secs(35);
 /// Largest head of a request.
 const MOST_HEAD_BYTES: usize = 32 * 1024;
 /// A failing accept is tried again after this: it is out of files, and some will be closed.

@@ -238,7 +238,7 @@ pub struct TicketShape {
     pub server_time: Timestamp,
     pub notice: Option<String>,
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = super::bodies::TicketFields)]
     pub more: Value,
 }
 

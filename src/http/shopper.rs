@@ -10,6 +10,7 @@ use axum::{Extension, Json};
 use serde_json::json;
 
 use super::App;
+use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Operator, Shopper};
 use super::limits::{Address, What};
@@ -227,7 +228,7 @@ pub async fn hold(
 /// an API key always. Repeating it answers 200 with the same order. After 503 `unknown-outcome`, repeat.
 #[utoipa::path(post, path = "/api/v1/holds/{hold}/confirm", tag = "shopper",
     params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body(content = Object, description = "`payment_reference`: 1 to 200 characters"),
+    request_body = Confirm,
     security(("credential" = []), ("api_key" = [])),
     responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
               (status = 403, body = ProblemShape), (status = 404, body = ProblemShape),

@@ -111,14 +111,14 @@ impl Tx {
     }
 
     /// Ends a waiting ticket, and writes it into the journal first if it never got there. Returns what
-    /// became of it: admission may have been faster.
+    /// became of it, for admission may have been faster, and whether this changed it.
     pub async fn end_ticket(
         &mut self,
         sale: SaleId,
         ticket: Ticket,
         seq: Seq,
         removed: bool,
-    ) -> Result<Fate, LedgerError> {
+    ) -> Result<(Fate, bool), LedgerError> {
         self.journal(sale, &[(ticket, seq)], true).await?;
         let state = if removed { "removed" } else { "left" };
         let changed = sqlx::query!(
@@ -131,7 +131,7 @@ impl Tx {
         .execute(&mut *self.0)
         .await?;
         if changed.rows_affected() == 1 {
-            return Fate::parse(state);
+            return Ok((Fate::parse(state)?, true));
         }
         let state = sqlx::query_scalar!(
             "SELECT state FROM joins WHERE sale_id = $1 AND ticket = $2",
@@ -140,7 +140,7 @@ impl Tx {
         )
         .fetch_one(&mut *self.0)
         .await?;
-        Fate::parse(&state)
+        Ok((Fate::parse(&state)?, false))
     }
 
     /// Whether the journal has this ticket, and at which number.

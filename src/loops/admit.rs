@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
+use super::STEP_WITHIN;
 use crate::flow::Gate;
 use crate::flow::admit::{Next, admit};
 use crate::flow::watch::Line;
@@ -55,12 +56,16 @@ async fn admit_one(gate: &Arc<Gate>, line: Arc<Line>) {
         let pause = if is_idle {
             LOOK_EVERY
         } else {
-            match admit(gate, &line, &mut ack).await {
-                Ok(Next::Now) => continue,
-                Ok(Next::After(wait)) => wait.clamp(SHORTEST, LONGEST),
-                Err(error) => {
+            match timeout(STEP_WITHIN, admit(gate, &line, &mut ack)).await {
+                Ok(Ok(Next::Now)) => continue,
+                Ok(Ok(Next::After(wait))) => wait.clamp(SHORTEST, LONGEST),
+                Ok(Err(error)) => {
                     let error = format!("{error:#}");
                     tracing::warn!(sale.id = %line.id, error, "nobody admitted");
+                    AFTER_FAILURE
+                }
+                Err(_) => {
+                    tracing::warn!(sale.id = %line.id, "nobody admitted: a store did not answer");
                     AFTER_FAILURE
                 }
             }

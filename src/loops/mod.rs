@@ -21,6 +21,10 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 const AUDIT_EVERY: Duration = Duration::from_secs(15);
 /// How often what is old is forgotten.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// Longest time for one step of admission or sweeping; one that is cut off is finished by the next.
+const STEP_WITHIN: Duration = Duration::from_secs(8);
+/// Longest time for one sale's audit.
+const AUDIT_WITHIN: Duration = Duration::from_secs(120);
 /// How long the loops have to finish a step when a gateway stops.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -75,12 +79,11 @@ async fn watch_all(gate: Arc<Gate>) {
 
 async fn sweep(gate: Arc<Gate>) {
     loop {
-        match expire::sweep(&gate).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "sweep did not finish");
-            }
+        match timeout(STEP_WITHIN, expire::sweep(&gate)).await {
+            Ok(Ok(true)) => continue,
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(error = format!("{error:#}"), "sweep did not finish"),
+            Err(_) => tracing::warn!("postgres did not answer the sweeper in time"),
         }
         sleep(jittered(SWEEP_EVERY)).await;
     }
@@ -90,8 +93,13 @@ async fn audit_all(gate: Arc<Gate>) {
     loop {
         sleep(jittered(AUDIT_EVERY)).await;
         for line in gate.all_lines() {
-            if let Err(error) = audit::repair(&gate, &line).await {
-                tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "audit not finished");
+            match timeout(AUDIT_WITHIN, audit::repair(&gate, &line)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(sale.id = %line.id, error, "audit not finished");
+                }
+                Err(_) => tracing::warn!(sale.id = %line.id, "audit not finished in time"),
             }
         }
     }

@@ -397,3 +397,42 @@ pub async fn all<T: Send + 'static>(
     }
     done
 }
+
+impl Answer {
+    /// Asserts that this is a whole problem document with this status and code.
+    #[track_caller]
+    pub fn is_problem(&self, status: u16, code: &str) {
+        assert_eq!(self.refusal(), (status, code), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(self.body["status"], status);
+        assert_eq!(self.body["type"], format!("/problems/{code}"));
+        for words in ["title", "detail"] {
+            assert_ne!(self.body[words].as_str().unwrap_or_default(), "", "{}", self.text);
+        }
+        if [429, 503].contains(&status) {
+            let seconds: u64 = self.header("retry-after").parse().expect("seconds to wait");
+            assert!((1..=60).contains(&seconds), "{seconds}");
+        }
+    }
+
+    /// Asserts a 422 that names exactly these fields.
+    #[track_caller]
+    pub fn names(&self, fields: &[&str]) {
+        self.is_problem(422, "invalid");
+        assert_eq!(self.fields(), fields, "{}", self.text);
+    }
+}
+
+impl Shop {
+    /// A sale that is open and has nothing seeded: everyone waits.
+    pub async fn sale_of_nothing(&self, more: Value) -> Sale<'_> {
+        let sale = self.sale(more).await;
+        sale.steer("open").await;
+        sale
+    }
+
+    /// Changes a sale's settings.
+    pub async fn change(&self, sale: &Sale<'_>, to: Value) -> Answer {
+        Answer::of(self.operator(Method::PATCH, &sale.path("")).json(&to)).await
+    }
+}
