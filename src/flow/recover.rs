@@ -30,7 +30,7 @@ pub async fn recover(
     why: &str,
 ) -> Result<(), FlowError> {
     // Only one gateway at a time does the work. The lock saves work; the epoch keeps it right.
-    let mut busy = gate.ledger.begin_line().await?;
+    let mut busy = gate.ledger.begin_rebuild().await?;
     if !busy.single_out(line.id, REBUILD).await? {
         return Err(FlowError::Unavailable("redis", None));
     }

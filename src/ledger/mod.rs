@@ -35,6 +35,9 @@ const ORDER_CONNECTIONS: u32 = 6;
 const LINE_CONNECTIONS: u32 = 6;
 /// Connections for look-ups, lists and the operator's changes.
 const READ_CONNECTIONS: u32 = 8;
+/// Rebuilds of Redis under way at a time. Each keeps its lock on a connection of its own while it works
+/// through another one, so they must not come from one pool.
+const REBUILD_CONNECTIONS: u32 = 2;
 /// How long a call waits for a free connection before it gives up: shed early rather than pile up.
 const ACQUIRE_WITHIN: Duration = Duration::from_millis(2_000);
 
@@ -44,6 +47,7 @@ pub struct Ledger {
     orders: PgPool,
     line: PgPool,
     reads: PgPool,
+    rebuilds: PgPool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +98,7 @@ impl Ledger {
             orders: pool(ORDER_CONNECTIONS),
             line: pool(LINE_CONNECTIONS),
             reads: pool(READ_CONNECTIONS),
+            rebuilds: pool(REBUILD_CONNECTIONS),
         })
     }
 
@@ -107,14 +112,24 @@ impl Ledger {
         Ok(Tx(self.orders.begin().await?))
     }
 
-    /// Begins a change of the line: the journal, a batch, a rebuild.
+    /// Begins the transaction that marks a rebuild as under way.
+    pub async fn begin_rebuild(&self) -> Result<Tx, LedgerError> {
+        Ok(Tx(self.rebuilds.begin().await?))
+    }
+
+    /// Begins a change of the line: the journal, a batch, an epoch.
     pub async fn begin_line(&self) -> Result<Tx, LedgerError> {
         Ok(Tx(self.line.begin().await?))
     }
 
     /// Ends every connection; calls under way finish first.
     pub async fn close(&self) {
-        tokio::join!(self.orders.close(), self.line.close(), self.reads.close());
+        tokio::join!(
+            self.orders.close(),
+            self.line.close(),
+            self.reads.close(),
+            self.rebuilds.close()
+        );
     }
 }
 

@@ -1,0 +1,152 @@
+//! The bodies that come in, as `/openapi.json` describes them. They are read field by field in `operator`
+//! and `shopper`, so that every fault is told at once; a test holds the two against each other.
+
+use jiff::Timestamp;
+use utoipa::ToSchema;
+
+/// A new sale. Everything but `slug` and `name` has a default.
+#[derive(ToSchema)]
+#[schema(as = NewSale)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct NewSale {
+    /// 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    slug: String,
+    #[schema(min_length = 1, max_length = 200)]
+    name: String,
+    /// When it opens by itself; opened by hand without
+    starts_at: Option<Timestamp>,
+    /// When it closes by itself
+    ends_at: Option<Timestamp>,
+    /// Only `fifo` is available yet
+    #[schema(pattern = "^fifo$", default = "fifo")]
+    order: Option<String>,
+    /// Most tickets admitted at a time
+    #[schema(minimum = 1, maximum = 100, default = 100)]
+    batch_size: Option<i32>,
+    /// Least time between two batches
+    #[schema(minimum = 10, maximum = 60000, default = 1000)]
+    admit_interval_ms: Option<i32>,
+    /// Most open holds at a time; no limit without
+    #[schema(minimum = 1, maximum = 10000000)]
+    max_in_checkout: Option<i32>,
+    #[schema(minimum = 1, maximum = 86400, default = 600)]
+    checkout_window_seconds: Option<i32>,
+    /// How long after the window a confirm still counts
+    #[schema(minimum = 0, maximum = 60, default = 5)]
+    expiry_grace_seconds: Option<i32>,
+    /// Only 1 is available yet
+    #[schema(minimum = 1, maximum = 1, default = 1)]
+    per_shopper: Option<i32>,
+    /// Only `open` is available yet
+    #[schema(pattern = "^open$", default = "open")]
+    identity: Option<String>,
+    /// Who runs the checkout: `shop` (its backend confirms) or `builtin`
+    #[schema(pattern = "^(shop|builtin)$", default = "shop")]
+    checkout: Option<String>,
+    /// Where an admitted shopper goes in a sale with `checkout` `shop`; `hold=<id>` is added to it
+    #[schema(max_length = 2000)]
+    checkout_url: Option<String>,
+    #[schema(default = false)]
+    hide_stock: Option<bool>,
+    /// How long the line may get
+    #[schema(minimum = 1, maximum = 10000000, default = 1000000)]
+    max_waiting: Option<i32>,
+}
+
+/// What to change; what is not named stays. Takes every field of a new sale.
+#[derive(ToSchema)]
+#[schema(as = ChangedSale)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct ChangedSale {
+    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    slug: Option<String>,
+    #[schema(min_length = 1, max_length = 200)]
+    name: Option<String>,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+    #[schema(pattern = "^fifo$")]
+    order: Option<String>,
+    #[schema(minimum = 1, maximum = 100)]
+    batch_size: Option<i32>,
+    #[schema(minimum = 10, maximum = 60000)]
+    admit_interval_ms: Option<i32>,
+    #[schema(minimum = 1, maximum = 10000000)]
+    max_in_checkout: Option<i32>,
+    #[schema(minimum = 1, maximum = 86400)]
+    checkout_window_seconds: Option<i32>,
+    #[schema(minimum = 0, maximum = 60)]
+    expiry_grace_seconds: Option<i32>,
+    #[schema(minimum = 1, maximum = 1)]
+    per_shopper: Option<i32>,
+    #[schema(pattern = "^open$")]
+    identity: Option<String>,
+    #[schema(pattern = "^(shop|builtin)$")]
+    checkout: Option<String>,
+    #[schema(max_length = 2000)]
+    checkout_url: Option<String>,
+    hide_stock: Option<bool>,
+    #[schema(minimum = 1, maximum = 10000000)]
+    max_waiting: Option<i32>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Seed)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct Seed {
+    /// How many units to add
+    #[schema(minimum = 1, maximum = 10000000)]
+    count: i32,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Notice)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct Notice {
+    /// Null takes it down
+    #[schema(required, min_length = 1, max_length = 500)]
+    text: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Confirm)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct Confirm {
+    #[schema(min_length = 1, max_length = 200)]
+    payment_reference: Option<String>,
+}
+
+/// The fields of a ticket state that depend on `state`.
+#[derive(ToSchema)]
+#[schema(as = TicketStateFields)]
+#[expect(dead_code, reason = "described, never built: each state has its own")]
+pub struct TicketFields {
+    /// With `scheduled`
+    starts_at: Option<Timestamp>,
+    /// With `scheduled` and `waiting`: fixed rank in the order of joining
+    number: Option<i64>,
+    /// With `waiting`: how many wait in front, plus 1; only falls
+    position: Option<u64>,
+    /// With `scheduled` and `waiting`: how many wait in all
+    waiting: Option<u64>,
+    /// With `waiting`; null where the sale hides it
+    stock: Option<super::shapes::StockShape>,
+    /// With `waiting`: when the next held unit may come back; null while units are available
+    next_return_at: Option<Timestamp>,
+    /// With `waiting`; null while unknown
+    eta_seconds: Option<super::shapes::EtaShape>,
+    /// With `waiting`: the chance of being offered a unit, 0 to 1; null while unknown
+    chance: Option<f64>,
+    /// With `waiting`
+    paused: Option<bool>,
+    /// With `scheduled`, `waiting` and `admitted`: when a client that polls asks again
+    next_poll_seconds: Option<u64>,
+    /// With `admitted`, `confirmed`, `expired` and `released`
+    hold: Option<super::shapes::HoldShape>,
+    /// With `admitted`: where to buy
+    checkout_url: Option<String>,
+    /// With `admitted`: null until passes exist
+    pass: Option<String>,
+    /// With `expired` and `released`: whether a new join is taken
+    rejoin: Option<bool>,
+}
