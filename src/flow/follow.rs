@@ -10,7 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::state::{self, Stage, TicketState, Waiting};
-use super::watch::{Line, View};
+use super::view::View;
+use super::watch::Line;
 use super::{FlowError, Gate};
 use crate::sale::Claim;
 

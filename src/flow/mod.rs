@@ -14,6 +14,7 @@ pub mod recover;
 pub mod selfcheck;
 pub mod settle;
 pub mod state;
+pub mod view;
 pub mod watch;
 
 use std::collections::HashMap;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::watch::View;
+use super::view::View;
 use super::{FlowError, Gate, Refusal};
 use crate::ledger::Fate;
 use crate::live::Waiter;

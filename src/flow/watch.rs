@@ -14,10 +14,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::join::{Arrival, JOIN_QUEUE};
+use super::view::View;
 use super::{FlowError, Gate, operate, recover};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, LiveError, Survey};
-use crate::sale::{Places, SaleId, SaleState, Seq, Ticket};
+use crate::sale::{Places, SaleId, SaleState, Seq};
 use crate::telemetry;
 
 /// Longest wait for Postgres in one tick; what it said before stays shown meanwhile.
@@ -29,75 +30,6 @@ const PACE_SHORT: Duration = Duration::from_secs(10);
 const PACE_LONG: Duration = Duration::from_secs(60);
 /// One sample of the pace in so long.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-
-/// One sale as this gateway saw it last.
-#[derive(Debug, Clone)]
-pub struct View {
-    pub snapshot: Arc<SaleSnapshot>,
-    pub places: Arc<Places>,
-    /// Rises with each survey, on whichever gateway; 0 before the first.
-    pub version: u64,
-    /// The epoch and counter that `places` reach to.
-    pub epoch: i32,
-    pub counter: u64,
-    pub tokens: u64,
-    /// Whether the line was ever read; before, nothing is known of places.
-    pub mirrored: bool,
-    pub seen: Instant,
-    pub joins_per_second: f64,
-    pub admissions_per_second: f64,
-    /// The same over a longer time, for the wait that is shown.
-    pub pace: f64,
-    /// Tickets whose holds ended in the last seconds.
-    pub ended: Arc<HashSet<Ticket>>,
-}
-
-impl View {
-    /// What Postgres says alone, before the line was read.
-    fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
-        Self {
-            places: Arc::default(),
-            version: 0,
-            epoch: snapshot.sale.epoch,
-            counter: 0,
-            tokens: 0,
-            mirrored: false,
-            seen: Instant::now(),
-            joins_per_second: 0.0,
-            admissions_per_second: 0.0,
-            pace: 0.0,
-            ended,
-            snapshot,
-        }
-    }
-
-    pub fn slug(&self) -> &str {
-        &self.snapshot.sale.settings.slug
-    }
-
-    pub fn waiting(&self) -> u64 {
-        self.places.waiting()
-    }
-
-    /// Whether this number is in line. One that is newer than this view was handed out since, and is.
-    pub fn is_waiting(&self, seq: Seq) -> bool {
-        self.is_newer(seq) || self.places.is_waiting(seq)
-    }
-
-    fn is_newer(&self, seq: Seq) -> bool {
-        seq > Seq::new(self.epoch.max(1), self.counter)
-    }
-
-    /// The place of this number: how many wait in front, plus 1.
-    pub fn position(&self, seq: Seq) -> u64 {
-        let newer = if self.is_newer(seq) && seq.epoch() == self.epoch {
-            seq.counter().saturating_sub(self.counter + 1)
-        } else {
-            0
-        };
-        self.places.before(seq) + newer + 1
-    }
-}
 
 /// What a gateway keeps of one line between surveys.
 #[derive(Debug, Default)]

@@ -11,7 +11,8 @@ use super::App;
 use super::body::{Fields, Raw};
 use super::caller::{self, Operator};
 use super::limits::{Address, What};
-use super::operator::{self, PageQuery};
+use super::operator::lists::{PageQuery, sale_cursor};
+use super::operator::said;
 use super::pages::{Posted, page, problem_page, see_other, with_cookie};
 use super::problem::{Code, Problem};
 use super::shapes::{AuditShape, HoldShape, OrderShape, SaleShape, StatsShape};
@@ -144,7 +145,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
         nonce: random_text(),
         flash: shown.flash(),
         sales: rows,
-        next_cursor: sales.last().filter(|_| is_full).map(operator::sale_cursor),
+        next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
     })
 }
@@ -154,7 +155,7 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) 
     let made = async {
         let operator = operator_of(&app, &headers)?;
         let mut fields = fields(&posted, &[])?;
-        let to = operator::new_settings(&mut fields);
+        let to = said::new_settings(&mut fields);
         let slug = to.slug.clone();
         fields.finish()?;
         act(&app, &operator, SaleId::new(), Command::Create(to), None).await?;
@@ -195,7 +196,7 @@ fn fields(posted: &Posted, only: &[&str]) -> Result<Fields, Problem> {
         name != "idempotency_key" && (only.is_empty() || only.contains(&name.as_str()))
     };
     let pairs: Vec<_> = posted.0.iter().filter(wanted).cloned().collect();
-    Raw(operator::form_fields(&pairs).to_string().into_bytes()).fields()
+    Raw(said::form_fields(&pairs).to_string().into_bytes()).fields()
 }
 
 /// `GET /admin/sales/{sale}`
@@ -310,7 +311,7 @@ async fn steer(
     let command = match action {
         "seed" => {
             let mut fields = fields(posted, &["count"])?;
-            let count = operator::seed_count(&mut fields);
+            let count = said::seed_count(&mut fields);
             fields.finish()?;
             Command::Seed { count }
         }
@@ -327,14 +328,14 @@ async fn steer(
         "pace" => {
             let pace = ["batch_size", "admit_interval_ms", "max_in_checkout"];
             let mut fields = fields(posted, &pace)?;
-            let command = operator::change_command(&mut fields, sale);
+            let command = said::change_command(&mut fields, sale);
             fields.finish()?;
             command
         }
         "notice" => {
             let text = posted.get("text");
             let text = (!text.is_empty()).then(|| text.to_owned());
-            let faults = operator::notice_faults(text.as_deref());
+            let faults = said::notice_faults(text.as_deref());
             if !faults.is_empty() {
                 return Err(Problem::invalid(faults));
             }

@@ -1,0 +1,78 @@
+//! One sale as a gateway saw it last: what Postgres says and who is in line. Whole, and never changed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::ledger::SaleSnapshot;
+use crate::sale::{Places, Seq, Ticket};
+
+/// One sale as this gateway saw it last.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub snapshot: Arc<SaleSnapshot>,
+    pub places: Arc<Places>,
+    /// Rises with each survey, on whichever gateway; 0 before the first.
+    pub version: u64,
+    /// The epoch and counter that `places` reach to.
+    pub epoch: i32,
+    pub counter: u64,
+    pub tokens: u64,
+    /// Whether the line was ever read; before, nothing is known of places.
+    pub mirrored: bool,
+    pub seen: Instant,
+    pub joins_per_second: f64,
+    pub admissions_per_second: f64,
+    /// The same over a longer time, for the wait that is shown.
+    pub pace: f64,
+    /// Tickets whose holds ended in the last seconds.
+    pub ended: Arc<HashSet<Ticket>>,
+}
+
+impl View {
+    /// What Postgres says alone, before the line was read.
+    pub(super) fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
+        Self {
+            places: Arc::default(),
+            version: 0,
+            epoch: snapshot.sale.epoch,
+            counter: 0,
+            tokens: 0,
+            mirrored: false,
+            seen: Instant::now(),
+            joins_per_second: 0.0,
+            admissions_per_second: 0.0,
+            pace: 0.0,
+            ended,
+            snapshot,
+        }
+    }
+
+    pub fn slug(&self) -> &str {
+        &self.snapshot.sale.settings.slug
+    }
+
+    pub fn waiting(&self) -> u64 {
+        self.places.waiting()
+    }
+
+    /// Whether this number is in line. One that is newer than this view was handed out since, and is.
+    pub fn is_waiting(&self, seq: Seq) -> bool {
+        self.is_newer(seq) || self.places.is_waiting(seq)
+    }
+
+    fn is_newer(&self, seq: Seq) -> bool {
+        seq > Seq::new(self.epoch.max(1), self.counter)
+    }
+
+    /// The place of this number: how many wait in front, plus 1.
+    pub fn position(&self, seq: Seq) -> u64 {
+        let newer = if self.is_newer(seq) && seq.epoch() == self.epoch {
+            seq.counter().saturating_sub(self.counter + 1)
+        } else {
+            0
+        };
+        self.places.before(seq) + newer + 1
+    }
+}

@@ -1,0 +1,268 @@
+//! The operator's calls: make a sale, seed it, steer it, and see where it stands.
+
+pub mod csv;
+pub mod lists;
+pub mod said;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::App;
+use super::bodies::{ChangedSale, NewSale, Notice, Seed};
+use super::body::{Raw, idempotency_key};
+use super::caller::Operator;
+use super::problem::{Code, Problem, ProblemShape};
+use super::shapes::{ReconciliationShape, SaleShape, SeededShape, StatsShape};
+use crate::flow::lists::stats as count;
+use crate::flow::operate::{Command, Render, operate};
+use crate::flow::{Refusal, Reply, audit, keyed, leave};
+use crate::sale::{Sale, SaleId, Ticket};
+use said::{change_command, new_settings, notice_faults, seed_count};
+
+/// Attempts to change settings that somebody else is changing, too.
+const CHANGE_ATTEMPTS: u32 = 5;
+
+fn render_sale(outcome: &Result<Sale, Refusal>) -> Reply {
+    match outcome {
+        Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },
+        Err(refusal) => Problem::from(refusal.clone()).reply(),
+    }
+}
+
+fn render_created(outcome: &Result<Sale, Refusal>) -> Reply {
+    match outcome {
+        Ok(_) => Reply { status: 201, ..render_sale(outcome) },
+        Err(_) => render_sale(outcome),
+    }
+}
+
+fn render_seeded(outcome: &Result<Sale, Refusal>) -> Reply {
+    match outcome {
+        Ok(sale) => Reply { status: 201, body: json!(SeededShape { seeded: sale.stock }) },
+        Err(_) => render_sale(outcome),
+    }
+}
+
+/// Applies a command on an operator's word, under the request's idempotency key if it has one.
+async fn apply(
+    app: &App,
+    operator: &Operator,
+    sale: SaleId,
+    command: Command,
+    request: (&HeaderMap, &Raw),
+    render: Render,
+) -> Result<Reply, Problem> {
+    let (headers, body) = request;
+    let route = match &command {
+        // A new sale has a new id each time; the key belongs to the making.
+        Command::Create(_) => "create".to_owned(),
+        Command::Change { .. }
+        | Command::Seed { .. }
+        | Command::Open
+        | Command::Pause
+        | Command::Resume
+        | Command::Close
+        | Command::Notice { .. } => format!("{} {sale}", command.action()),
+    };
+    let key = idempotency_key(headers)?
+        .map(|key| keyed::key(operator.actor, &route, key, body.fingerprint()));
+    Ok(operate(&app.gate, operator.actor, sale, command, key, render).await?)
+}
+
+/// Create a sale
+///
+/// `slug` and `name` are needed; everything else has a default.
+#[utoipa::path(post, path = "/api/v1/admin/sales", tag = "operator", security(("api_key" = [])),
+    request_body = NewSale, params(("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = SaleShape), (status = 400, body = ProblemShape),
+              (status = 401, body = ProblemShape), (status = 409, body = ProblemShape),
+              (status = 422, body = ProblemShape)))]
+pub async fn create(
+    State(app): State<App>,
+    operator: Operator,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    let to = new_settings(&mut fields);
+    fields.finish()?;
+    let command = Command::Create(to);
+    apply(&app, &operator, SaleId::new(), command, (&headers, &body), render_created).await
+}
+
+/// A sale
+#[utoipa::path(get, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
+    params(("sale" = String, Path)),
+    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape)))]
+pub async fn show(
+    State(app): State<App>,
+    _: Operator,
+    Path(sale): Path<String>,
+) -> Result<Json<SaleShape>, Problem> {
+    Ok(Json(SaleShape::from(&app.gate.sale(&sale).await?)))
+}
+
+/// Change a sale
+///
+/// Takes the settings of creation; what is not named stays. A change to a running sale acts on the next
+/// batch.
+#[utoipa::path(patch, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
+    params(("sale" = String, Path)), request_body = ChangedSale,
+    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
+              (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
+pub async fn change(
+    State(app): State<App>,
+    operator: Operator,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    for attempt in 1.. {
+        let sale = app.gate.sale(&sale).await?;
+        let mut fields = body.fields()?;
+        let command = change_command(&mut fields, &sale);
+        fields.finish()?;
+        match apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await {
+            // Two operators changed different things at once: put this change on top of the other.
+            Err(Problem { code: Code::Stale, .. }) if attempt < CHANGE_ATTEMPTS => continue,
+            done => return done,
+        }
+    }
+    Err(Problem::new(Code::Stale, "somebody else keeps changing this sale"))
+}
+
+/// Seed purchase tokens
+///
+/// `{"count": 1000}` adds 1,000 units, before and during a sale. Answers how many are seeded in all.
+#[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/tokens", tag = "operator",
+    security(("api_key" = [])), request_body = Seed,
+    params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = SeededShape), (status = 404, body = ProblemShape),
+              (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
+pub async fn seed(
+    State(app): State<App>,
+    operator: Operator,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    let count = seed_count(&mut fields);
+    fields.finish()?;
+    let id = app.gate.sale(&sale).await?.id;
+    apply(&app, &operator, id, Command::Seed { count }, (&headers, &body), render_seeded).await
+}
+
+macro_rules! steer {
+    ($(#[$doc:meta])* $name:ident, $path:literal, $command:expr) => {
+        $(#[$doc])*
+        #[utoipa::path(post, path = $path, tag = "operator", security(("api_key" = [])),
+            params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+            responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
+                      (status = 409, body = ProblemShape)))]
+        pub async fn $name(
+            State(app): State<App>,
+            operator: Operator,
+            Path(sale): Path<String>,
+            headers: HeaderMap,
+            body: Raw,
+        ) -> Result<Reply, Problem> {
+            body.fields()?.finish()?;
+            let id = app.gate.sale(&sale).await?.id;
+            apply(&app, &operator, id, $command, (&headers, &body), render_sale).await
+        }
+    };
+}
+
+steer!(
+    /// Open a sale
+    ///
+    /// Starts it at once, whatever `starts_at` says. Safe to repeat.
+    open, "/api/v1/admin/sales/{sale}/open", Command::Open
+);
+steer!(
+    /// Pause admissions
+    ///
+    /// Everyone keeps the place; open holds may still confirm. Safe to repeat.
+    pause, "/api/v1/admin/sales/{sale}/pause", Command::Pause
+);
+steer!(
+    /// Resume admissions
+    resume, "/api/v1/admin/sales/{sale}/resume", Command::Resume
+);
+steer!(
+    /// Close a sale for good
+    ///
+    /// Stops admissions and joins; open holds may still confirm.
+    close, "/api/v1/admin/sales/{sale}/close", Command::Close
+);
+
+/// Tell everyone in line something
+///
+/// `{"text": "…"}`, up to 500 characters; `{"text": null}` takes it down.
+#[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/notices", tag = "operator",
+    security(("api_key" = [])), request_body = Notice,
+    params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
+              (status = 422, body = ProblemShape)))]
+pub async fn notice(
+    State(app): State<App>,
+    operator: Operator,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    let is_named = fields.has("text");
+    fields.demand("text", is_named.then_some(()));
+    let text = fields.text("text");
+    fields.add(notice_faults(text.as_deref()));
+    fields.finish()?;
+    let id = app.gate.sale(&sale).await?.id;
+    apply(&app, &operator, id, Command::Notice { text }, (&headers, &body), render_sale).await
+}
+
+/// Remove a shopper from the line
+#[utoipa::path(delete, path = "/api/v1/admin/sales/{sale}/tickets/{ticket}", tag = "operator",
+    security(("api_key" = [])), params(("sale" = String, Path), ("ticket" = String, Path)),
+    responses((status = 204, description = "Out of line; repeated, the same"),
+              (status = 404, body = ProblemShape), (status = 409, body = ProblemShape)))]
+pub async fn remove(
+    State(app): State<App>,
+    operator: Operator,
+    Path((sale, ticket)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let sale = app.gate.sale(&sale).await?;
+    let ticket: Ticket = ticket.parse().map_err(|_| Problem::not_found("ticket"))?;
+    leave::remove(&app.gate, operator.actor, sale.id, ticket).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Counts, now
+#[utoipa::path(get, path = "/api/v1/admin/sales/{sale}/stats", tag = "operator",
+    security(("api_key" = [])), params(("sale" = String, Path)),
+    responses((status = 200, body = StatsShape), (status = 404, body = ProblemShape)))]
+pub async fn stats(
+    State(app): State<App>,
+    _: Operator,
+    Path(sale): Path<String>,
+) -> Result<Response, Problem> {
+    let stats = count(&app.gate, app.gate.sale(&sale).await?).await?;
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(StatsShape::from(stats))).into_response())
+}
+
+/// Compare Redis with Postgres, and counts with rows, now
+#[utoipa::path(get, path = "/api/v1/admin/sales/{sale}/reconciliation", tag = "operator",
+    security(("api_key" = [])), params(("sale" = String, Path)),
+    responses((status = 200, body = ReconciliationShape), (status = 404, body = ProblemShape)))]
+pub async fn reconciliation(
+    State(app): State<App>,
+    _: Operator,
+    Path(sale): Path<String>,
+) -> Result<Json<ReconciliationShape>, Problem> {
+    let lines = audit::reconcile(&app.gate, &app.gate.sale(&sale).await?).await?;
+    Ok(Json(lines.into()))
+}
