@@ -39,7 +39,7 @@ CREATE INDEX holds_due ON holds (expires_at) WHERE state = 'active';
 CREATE INDEX holds_ended ON holds (sale_id, ended_at) WHERE state <> 'active';
 CREATE INDEX holds_newest ON holds (sale_id, admitted_at DESC, seq DESC);
 
--- 1 ≤ unit_no ≤ stock, and only active → confirmed | released | expired.
+-- 1 ≤ unit_no ≤ stock, not withdrawn, and only active → confirmed | released | expired.
 CREATE FUNCTION holds_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -53,6 +53,11 @@ BEGIN
         IF NEW.unit_no > (SELECT stock FROM sales WHERE id = NEW.sale_id) THEN
             RAISE EXCEPTION 'unit % was never seeded', NEW.unit_no
                 USING CONSTRAINT = 'holds_unit_seeded', ERRCODE = '23514';
+        END IF;
+        IF EXISTS (SELECT FROM withdrawn_units
+                   WHERE sale_id = NEW.sale_id AND unit_no = NEW.unit_no) THEN
+            RAISE EXCEPTION 'unit % was withdrawn', NEW.unit_no
+                USING CONSTRAINT = 'holds_unit_not_withdrawn', ERRCODE = '23514';
         END IF;
         RETURN NEW;
     END IF;

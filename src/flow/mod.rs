@@ -193,6 +193,9 @@ impl Gate {
 
     /// Any sale by id or slug: from Postgres, which also knows those that are over.
     pub async fn sale(&self, reference: &str) -> Result<Sale, FlowError> {
+        if reference.contains('\0') {
+            return Err(Refusal::NoSuchSale.into()); // Postgres takes no such text.
+        }
         Ok(self.ledger.find_sale(reference).await?.ok_or(Refusal::NoSuchSale)?)
     }
 }

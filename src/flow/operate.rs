@@ -29,6 +29,10 @@ pub enum Command {
     Seed {
         count: i32,
     },
+    /// Takes free units out of the sale again.
+    Withdraw {
+        count: i32,
+    },
     Open,
     Pause,
     Resume,
@@ -45,6 +49,7 @@ impl Command {
             Self::Create(_) => "create",
             Self::Change { .. } => "change",
             Self::Seed { .. } => "seed",
+            Self::Withdraw { .. } => "withdraw",
             Self::Open => "open",
             Self::Pause => "pause",
             Self::Resume => "resume",
@@ -58,7 +63,7 @@ impl Command {
         match self {
             Self::Create(settings) => json!({ "slug": settings.slug, "name": settings.name }),
             Self::Change { said, .. } => said.clone(),
-            Self::Seed { count } => json!({ "count": count }),
+            Self::Seed { count } | Self::Withdraw { count } => json!({ "count": count }),
             Self::Notice { text } => json!({ "text": text }),
             Self::Open | Self::Pause | Self::Resume | Self::Close => json!({}),
         }
@@ -166,6 +171,15 @@ async fn change(
                 return Err(Refusal::Invalid(vec![Fault::new("count", detail)]).into());
             }
             tx.seed(id, *count).await?;
+            Ok(true)
+        }
+        Command::Withdraw { count } => {
+            let taken = tx.withdraw(id, *count).await?.len();
+            if taken < count.unsigned_abs() as usize {
+                // Dropping the transaction puts those back.
+                let detail = format!("only {taken} units are available");
+                return Err(Refusal::Invalid(vec![Fault::new("count", detail)]).into());
+            }
             Ok(true)
         }
         Command::Notice { text } => {

@@ -170,11 +170,11 @@ fn held(view: &View, hold: Hold) -> Stage {
 /// read or rebuilt just now.
 async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, FlowError> {
     let sale = &view.snapshot.sale;
+    if sale.was_told_sold_out(claim.seq) {
+        return Ok(Stage::SoldOut); // It stays so when the sale is closed.
+    }
     if sale.state == SaleState::Closed {
         return Ok(Stage::Closed);
-    }
-    if sale.was_told_sold_out(claim.seq) {
-        return Ok(Stage::SoldOut);
     }
     let position = if view.mirrored {
         view.position(claim.seq)

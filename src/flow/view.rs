@@ -13,7 +13,8 @@ use crate::sale::{Places, Seq, Ticket};
 pub struct View {
     pub snapshot: Arc<SaleSnapshot>,
     pub places: Arc<Places>,
-    /// Rises with each survey, on whichever gateway; 0 before the first.
+    /// Rises with each view. A survey's number is near the Unix milliseconds, so that it also rises from
+    /// one gateway to another.
     pub version: u64,
     /// The epoch and counter that `places` reach to.
     pub epoch: i32,

@@ -133,7 +133,9 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     let snapshot = Arc::new(snapshot);
     if let Some(line) = gate.line_of(id) {
         line.view.send_modify(|view| {
-            *view = Arc::new(View { snapshot, ended, ..View::clone(view) });
+            // What is shown may change with it, and each change has a version of its own.
+            let version = view.version + 1;
+            *view = Arc::new(View { snapshot, ended, version, ..View::clone(view) });
         });
         return line;
     }
@@ -273,7 +275,7 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
     line.view.send_modify(|view| {
         *view = Arc::new(View {
             places: mirror.places.clone(),
-            version: version.max(view.version),
+            version: version.max(view.version + 1),
             epoch: mirror.epoch,
             counter: mirror.counter,
             tokens,

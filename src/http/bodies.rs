@@ -94,7 +94,7 @@ pub struct ChangedSale {
 #[schema(as = Seed)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct Seed {
-    /// How many units to add
+    /// How many units
     #[schema(minimum = 1, maximum = 10000000)]
     count: i32,
 }

@@ -8,13 +8,14 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, Method};
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use metrics::{counter, gauge};
 use rand::RngExt;
 use serde_json::json;
 use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
@@ -51,6 +52,7 @@ const COMMENT_EVERY: Duration = Duration::from_secs(10);
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
 const POLICY: u16 = 1008;
+const TOO_BIG: u16 = 1009;
 const TRY_AGAIN: u16 = 1013;
 
 /// Open sockets and streams by ticket.
@@ -165,7 +167,10 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
                     unanswered = 0;
                     continue;
                 }
-                Some(Ok(Message::Close(_))) | Some(Err(_)) | None => return,
+                Some(Err(error)) if is_too_big(error) => {
+                    Next::Close(TOO_BIG, "a message has at most 4 KiB")
+                }
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
             },
             _ = ping.tick() => {
                 unanswered += 1;
@@ -207,6 +212,12 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
             Err(Broken) => return,
         }
     }
+}
+
+/// Whether a message could not be read for its size.
+fn is_too_big(error: axum::Error) -> bool {
+    let cause = error.into_inner().downcast::<tungstenite::Error>();
+    cause.is_ok_and(|cause| matches!(*cause, tungstenite::Error::Capacity(_)))
 }
 
 /// What to do next on a socket.
@@ -276,21 +287,25 @@ pub async fn events(
     };
     let follow = Follow::new(app.gate.clone(), &line, claim);
     let watching = Watching::begin(&app.watchers, claim.ticket, "sse");
-    let begun = Some((app.clone(), follow, watching));
+    let comments = interval_at(Instant::now() + COMMENT_EVERY, COMMENT_EVERY);
+    let begun = Some((app.clone(), follow, watching, comments));
     let states = stream::unfold(begun, |open| async {
-        let (app, mut follow, watching) = open?;
+        let (app, mut follow, watching, mut comments) = open?;
         let state = tokio::select! {
             state = follow.next() => state?,
+            _ = comments.tick() => {
+                let comment = Ok::<_, Infallible>(Event::default().comment(""));
+                return Some((comment, Some((app, follow, watching, comments))));
+            }
             () = watching.displaced.cancelled() => return None,
             () = app.gate.draining.cancelled() => return None,
         };
         counter!(telemetry::STATES_SENT, "kind" => "sse").increment(1);
         let event = event(&app, &state);
-        let more = (!state.stage.is_final()).then_some((app, follow, watching));
-        Some((Ok::<_, Infallible>(event), more))
+        let more = (!state.stage.is_final()).then_some((app, follow, watching, comments));
+        Some((Ok(event), more))
     });
-    let alive = KeepAlive::new().interval(COMMENT_EVERY).text("");
-    let mut response = Sse::new(states).keep_alive(alive).into_response();
+    let mut response = Sse::new(states).into_response();
     // A proxy that collects the stream before passing it on would defeat it.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     Ok(response)

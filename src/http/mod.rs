@@ -187,6 +187,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::create, operator::lists::sales))
         .routes(routes!(operator::show, operator::change))
         .routes(routes!(operator::seed))
+        .routes(routes!(operator::withdraw))
         .routes(routes!(operator::open))
         .routes(routes!(operator::pause))
         .routes(routes!(operator::resume))

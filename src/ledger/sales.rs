@@ -269,6 +269,25 @@ impl Tx {
         Ok(stock)
     }
 
+    /// Takes up to `count` free units out of the sale, the highest numbers first; returns which. The caller
+    /// has excluded everyone else, so none of them is being held meanwhile.
+    pub async fn withdraw(&mut self, id: SaleId, count: i32) -> Result<Vec<i32>, LedgerError> {
+        let units = sqlx::query_scalar!(
+            "INSERT INTO withdrawn_units (sale_id, unit_no)
+             SELECT $1, unit FROM generate_series(1, (SELECT stock FROM sales WHERE id = $1)) AS u (unit)
+             WHERE NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
+                               AND h.state IN ('active', 'confirmed'))
+               AND NOT EXISTS (SELECT FROM withdrawn_units w WHERE w.sale_id = $1 AND w.unit_no = unit)
+             ORDER BY unit DESC LIMIT $2
+             RETURNING unit_no",
+            id.0,
+            i64::from(count),
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
+        Ok(units)
+    }
+
     pub async fn set_notice(&mut self, id: SaleId, text: Option<&str>) -> Result<(), LedgerError> {
         sqlx::query!("UPDATE sales SET notice = $2 WHERE id = $1", id.0, text)
             .execute(&mut *self.0)

@@ -61,6 +61,7 @@ async fn apply(
         Command::Create(_) => "create".to_owned(),
         Command::Change { .. }
         | Command::Seed { .. }
+        | Command::Withdraw { .. }
         | Command::Open
         | Command::Pause
         | Command::Resume
@@ -154,6 +155,30 @@ pub async fn seed(
     fields.finish()?;
     let id = app.gate.sale(&sale).await?.id;
     apply(&app, &operator, id, Command::Seed { count }, (&headers, &body), render_seeded).await
+}
+
+/// Withdraw units
+///
+/// `{"count": 900}` takes 900 available units out of the sale: for who seeded too many. Held and sold units
+/// stay. Answers how many are seeded in all, withdrawn ones included.
+#[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/withdrawals", tag = "operator",
+    security(("api_key" = [])), request_body = Seed,
+    params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 201, body = SeededShape), (status = 404, body = ProblemShape),
+              (status = 422, body = ProblemShape)))]
+pub async fn withdraw(
+    State(app): State<App>,
+    operator: Operator,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    let count = seed_count(&mut fields);
+    fields.finish()?;
+    let id = app.gate.sale(&sale).await?.id;
+    let command = Command::Withdraw { count };
+    apply(&app, &operator, id, command, (&headers, &body), render_seeded).await
 }
 
 macro_rules! steer {
