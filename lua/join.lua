@@ -11,7 +11,8 @@
 --   joined   seqs has one number per ticket, as text; "0" where the line was full
 --   epoch    another epoch rules; nothing was done
 --
--- Keeps the order of joining: a number is handed out once, and a ticket in line keeps its own.
+-- Keeps the order of joining: a number is handed out once, and a ticket in line or in the batch in
+-- flight keeps its own.
 
 assert(#KEYS == 2 and #ARGV == 3, "join: arity")
 local ctl, queue = KEYS[1], KEYS[2]
@@ -26,6 +27,13 @@ local waiting = redis.call("ZCARD", queue)
 local base = (tonumber(epoch) - 1) * 2 ^ 40
 
 local seqs, given, fresh, joined = {}, {}, {}, 0
+-- Who is in the batch in flight is in line, too: it may yet go back.
+local slot = redis.call("HGET", ctl, "slot")
+if slot then
+  for _, waiter in ipairs(cjson.decode(slot).waiters) do
+    given[waiter[1]] = waiter[2]
+  end
+end
 for ticket in string.gmatch(tickets, "%S+") do
   local seq = given[ticket] or redis.call("ZSCORE", queue, ticket)
   if not seq and waiting + joined < max_waiting then

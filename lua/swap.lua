@@ -33,10 +33,13 @@ version = math.max(version, tonumber(redis.call("HGET", ctl, "version") or "0"))
 redis.call("UNLINK", ctl, queue, tokens, guard, feed)
 if redis.call("EXISTS", next_queue) == 1 then
   redis.call("RENAME", next_queue, queue)
+  redis.call("PERSIST", queue)
 end
 if redis.call("EXISTS", next_tokens) == 1 then
   redis.call("RENAME", next_tokens, tokens)
   redis.call("RENAME", next_guard, guard)
+  redis.call("PERSIST", tokens)
+  redis.call("PERSIST", guard)
 end
 redis.call("HSET", ctl, "epoch", epoch, "counter", 0, "n", 0, "version", string.format("%.0f", version))
 return { "swapped", epoch }

@@ -8,6 +8,9 @@ CREATE TABLE sales (
     state                   text        NOT NULL DEFAULT 'scheduled',
     stock                   integer     NOT NULL DEFAULT 0,
     epoch                   integer     NOT NULL DEFAULT 0,
+    -- The last epoch that Redis may have served. A rebuild that failed before is tried again under the
+    -- same epoch, so that a Redis without memory cannot use them all up.
+    served_epoch            integer     NOT NULL DEFAULT 0,
     starts_at               timestamptz,
     ends_at                 timestamptz,
     batch_size              integer     NOT NULL,

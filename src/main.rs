@@ -66,9 +66,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
 
 async fn migrate(args: &StoreArgs) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(LogFormat::Text);
-    let mut reading = args.clone();
     // Only Postgres is needed here.
-    reading.redis_url.get_or_insert_with(|| "redis://unused".into());
+    let reading = StoreArgs {
+        redis_url: Some("redis://unused".into()),
+        redis_url_file: None,
+        ..args.clone()
+    };
     let ledger = Ledger::new(&reading.check()?.database_url)?;
     ledger.migrate().await?;
     println!("The schema is up to date.");

@@ -20,8 +20,13 @@
     const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
     return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
   };
+  const LOOK_S = 30; // between two looks at the hold
+  const LOOK_WHEN_OVER_S = 3;
+  let since = 0;
   const tick = () => {
     const left = Math.max(0, Math.ceil(given - (now() - arrived) / 1e3));
+    since += 1;
+    if (since >= (left > 0 ? LOOK_S : LOOK_WHEN_OVER_S)) look();
     find('[data-left]').textContent = span(left);
     document.title = `${span(left)} – ${page.dataset.title}`;
     if (left === 60) say(words.minute);
@@ -33,6 +38,7 @@
   // ended elsewhere.
   const look = async () => {
     if (document.hidden) return;
+    since = 0;
     try {
       const answer = await fetch(page.dataset.hold, { cache: 'no-store' });
       if (!answer.ok) return;
@@ -40,7 +46,6 @@
       if (hold.state === 'confirmed') location.replace(page.dataset.receipt);
       else if (hold.state !== 'active') location.replace(page.dataset.room);
       [given, arrived] = [hold.seconds_left, now()];
-      tick();
     } catch {
       /* the countdown that is shown goes on */
     }
@@ -65,5 +70,4 @@
   }).format(new Date(ends.dateTime));
   tick();
   setInterval(tick, 1e3);
-  setInterval(look, 30e3);
 })();

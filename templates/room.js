@@ -37,7 +37,7 @@
       set(node, clockTime(at, 'day' in node.dataset));
     });
   const stockFields = (stock, fields, flags) => {
-    flags.stock = !!stock;
+    flags.stock = !!stock && stock.seeded > 0;
     flags.all_held = !!stock && stock.available === 0 && stock.held > 0;
     if (!stock) return;
     for (const name of ['available', 'held', 'sold']) fields[name] = count(stock[name]);
@@ -111,7 +111,9 @@
     const left = state.state === 'admitted' && state.hold ? state.hold.seconds_left : start;
     return Math.max(0, Math.ceil(left - (now() - arrived) / 1e3));
   };
+  const inDays = new Intl.NumberFormat(locale, { style: 'unit', unit: 'day', unitDisplay: 'long' });
   const span = (seconds) => {
+    if (seconds >= 2 * 86400) return inDays.format(Math.floor(seconds / 86400));
     const two = (value) => String(value).padStart(2, '0');
     const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
     return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
@@ -159,7 +161,6 @@
     const flags = {
       notice: !!state.notice,
       paused: !!state.paused && state.state === 'waiting',
-      eta: !!state.eta_seconds,
       chance: state.chance != null,
       return_known: !!state.next_return_at,
       return_unknown: !state.next_return_at,
@@ -172,6 +173,8 @@
       alerts: ['scheduled', 'waiting'].includes(state.state) && 'AudioContext' in window,
     };
     stockFields(stock, fields, flags);
+    // The pace so far says nothing while nobody can be let in.
+    flags.eta = !!state.eta_seconds && !state.paused && !flags.all_held;
     fill(fields, flags);
     showTimes({
       starts_at: start,

@@ -38,6 +38,9 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
     let Some(front) = gate.ledger.front(line.id).await? else {
         return Ok(Next::After(interval));
     };
+    if ack.epoch != front.epoch {
+        *ack = Ack::default(); // Batches are counted anew in each epoch.
+    }
     let most = most(&front, settings.batch_size, settings.max_in_checkout);
     let taken = gate
         .live
@@ -45,7 +48,7 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
         .await;
     match taken {
         Ok(Admitted::Batch { n, slot }) => {
-            if n > front.recorded_n + 1 && redis_is_ahead(gate, line, n).await? {
+            if n > front.recorded_n + 1 && redis_is_ahead(gate, line, front.epoch, n).await? {
                 return Ok(Next::After(interval));
             }
             let Some(recorded) = record(gate, line, front.epoch, n, &slot).await? else {
@@ -55,7 +58,7 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
                 counter!(telemetry::ADMITTED).increment(recorded.admitted);
                 histogram!(telemetry::ADMIT_SECONDS).record(started.elapsed());
             }
-            *ack = Ack { n, requeue: recorded.requeue, spare: recorded.spare };
+            *ack = Ack { epoch: front.epoch, n, requeue: recorded.requeue, spare: recorded.spare };
             Ok(Next::Now)
         }
         Ok(Admitted::Pace(wait)) => {
@@ -72,16 +75,15 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
         }
         Ok(Admitted::Ahead { n }) => {
             *ack = Ack::default();
-            redis_is_ahead(gate, line, n).await?;
+            redis_is_ahead(gate, line, front.epoch, n).await?;
             Ok(Next::After(interval))
         }
         Ok(Admitted::Lost) => {
-            recover::recover(gate, line, front.epoch, "redis is behind postgres").await?;
+            recover::soon(gate, line, front.epoch, "redis is behind postgres");
             Ok(Next::After(interval))
         }
         Err(LiveError::Fenced) => {
-            *ack = Ack::default();
-            watch::survey(gate, line).await?;
+            watch::reread(gate, line).await?;
             Ok(Next::After(interval))
         }
         Err(error) => Err(error.into()),
@@ -115,8 +117,16 @@ async fn record(
 
 /// Redis popped a batch on top of one that Postgres does not have. Read again: another gateway may have
 /// recorded it just now. If not, Postgres lost commits, and the sale stops.
-async fn redis_is_ahead(gate: &Arc<Gate>, line: &Line, n: i64) -> Result<bool, FlowError> {
+async fn redis_is_ahead(
+    gate: &Arc<Gate>,
+    line: &Line,
+    epoch: i32,
+    n: i64,
+) -> Result<bool, FlowError> {
     let Some(front) = gate.ledger.front(line.id).await? else { return Ok(true) };
+    if front.epoch != epoch {
+        return Ok(true); // Rebuilt meanwhile: the numbers of two epochs say nothing of each other.
+    }
     if n <= front.recorded_n + 1 {
         return Ok(false);
     }

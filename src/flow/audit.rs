@@ -70,13 +70,13 @@ pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, 
         line("confirmed holds without their order", 0, counts.mismatched),
         line("live or sold units beyond the stock", 0, counts.beyond_stock),
     ];
-    let snapshot = gate.ledger.sale_snapshot(sale.clone()).await?;
+    let snapshot = gate.snapshot(sale.id).await?;
     let stock = snapshot.stock;
     lines.push(line("orders", stock.sold, counts.orders));
     lines.push(line("tickets admitted", snapshot.admitted(), counts.admitted));
     lines.push(line("units seeded", stock.seeded, stock_by_unit(gate, sale, &snapshot).await?));
-    if recover::is_over(sale, stock.held) {
-        return Ok(lines); // Redis may have forgotten it.
+    if sale.state == SaleState::Closed {
+        return Ok(lines); // Redis has forgotten it.
     }
     match gate.live.survey(sale.id, sale.epoch, "").await? {
         Survey::Seen { n, .. } => {
@@ -114,7 +114,7 @@ async fn stock_by_unit(
     let stock = snapshot.stock;
     let counted = stock.held + stock.sold + stock.withdrawn + i64::try_from(free).unwrap_or(0);
     // A hold that was made or ended between the two readings shows as a difference of a few units.
-    let again = gate.ledger.sale_snapshot(sale.clone()).await?.stock;
+    let again = gate.snapshot(sale.id).await?.stock;
     let moved = (again.available() - stock.available()).abs();
     Ok(if (counted - stock.seeded).abs() <= moved { stock.seeded } else { counted })
 }
@@ -128,12 +128,12 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
     watch::reread(gate, line).await?;
     let snapshot = line.view().snapshot.clone();
     let sale = &snapshot.sale;
-    if recover::is_over(sale, snapshot.stock.held) {
+    if sale.state == SaleState::Closed {
         gate.live.forget(sale.id).await?;
         return Ok(Repairs::default());
     }
-    if sale.state == SaleState::Closed {
-        recover::empty_line(gate, sale.id, sale.epoch, Seq::new(sale.epoch + 1, 0)).await?;
+    if let Some(upto) = sale.sold_out_seq {
+        recover::empty_line(gate, sale.id, sale.epoch, upto).await?;
     }
     let found = twice(gate, sale).await?;
     let mut done = Repairs::default();
@@ -161,7 +161,11 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
 /// answered and nobody owns it.
 async fn drop_stray(gate: &Gate, sale: &Sale, ticket: Ticket, seq: Seq) -> Result<bool, FlowError> {
     match gate.ledger.ticket(sale.id, ticket).await? {
-        Some(facts) if facts.fate == Fate::Waiting && facts.seq == seq => Ok(false),
+        Some(facts)
+            if facts.fate == Fate::Waiting && facts.seq == seq && !sale.was_told_sold_out(seq) =>
+        {
+            Ok(false)
+        }
         Some(_) | None => Ok(gate.live.leave(sale.id, sale.epoch, ticket).await?),
     }
 }
@@ -211,9 +215,7 @@ async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
     found.missing_tokens = free.difference(&offered).copied().take(MOST_NAMED).collect();
     found.stale_tokens =
         listed.into_iter().filter(|unit| !free.contains(unit)).take(MOST_NAMED).collect();
-    if sale.state != SaleState::Closed {
-        compare_lines(gate, sale, &mut found).await?;
-    }
+    compare_lines(gate, sale, &mut found).await?;
     Ok(found)
 }
 

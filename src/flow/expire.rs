@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{FlowError, Gate};
 use crate::ledger::Swept;
 use crate::live::PAGE;
-use crate::sale::SaleId;
+use crate::sale::{SaleId, SaleState};
 use crate::telemetry;
 
 /// One sweep over all sales; says whether there is more to do at once.
@@ -60,7 +60,11 @@ pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
 /// Puts the tokens of free units on the list, as far as Redis answers; the auditor adds what is missing.
 pub(super) async fn give_back(gate: &Gate, sale: SaleId, units: &[i32]) {
     let Some(line) = gate.line_of(sale) else { return };
-    let epoch = line.view().snapshot.sale.epoch;
+    let view = line.view();
+    if view.snapshot.sale.state == SaleState::Closed {
+        return; // Nobody will be admitted any more.
+    }
+    let epoch = view.snapshot.sale.epoch;
     for page in units.chunks(PAGE) {
         if let Err(error) = gate.live.free(sale, epoch, page).await {
             tracing::warn!(sale.id = %sale, error = format!("{error:#}"), "tokens not on the list yet");

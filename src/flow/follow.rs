@@ -45,7 +45,7 @@ impl Follow {
     /// Unavailable when Postgres is needed and away.
     pub async fn now(&mut self) -> Result<TicketState, FlowError> {
         let view = self.views.borrow_and_update().clone();
-        let mut state = state::of(&self.gate, &view, self.claim).await?;
+        let mut state = self.look_up(&view).await?;
         if let Some((shown, _)) = &self.shown {
             state.version = state.version.max(shown.version);
         }
@@ -82,6 +82,17 @@ impl Follow {
         }
     }
 
+    /// The state by this view; Postgres is asked by a few watchers at a time only.
+    async fn look_up(&self, view: &View) -> Result<TicketState, FlowError> {
+        if let Some(state) = state::in_line(&self.gate, view, self.claim) {
+            return Ok(state);
+        }
+        let turn = self.gate.lookups.acquire().await;
+        let state = state::of(&self.gate, view, self.claim).await;
+        drop(turn);
+        state
+    }
+
     /// What this view changes for the ticket, if that is to be told now.
     async fn news(&mut self, view: &View) -> Option<TicketState> {
         let (shown, told) = self.shown.as_ref()?;
@@ -92,10 +103,7 @@ impl Follow {
         {
             return None;
         }
-        let state = match state::in_line(&self.gate, view, self.claim) {
-            Some(state) => state,
-            None => state::of(&self.gate, view, self.claim).await.ok()?,
-        };
+        let state = self.look_up(view).await.ok()?;
         if !is_due(shown, &state, told.elapsed()) || state.version < shown.version {
             return None;
         }

@@ -12,7 +12,7 @@ use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::watch::{self, Line};
+use super::watch::{self, Line, Seen};
 use super::{FlowError, Gate, Refusal, recover};
 use crate::ledger::{Fate, Journaled, LedgerError};
 use crate::live::{LiveError, MOST_TICKETS, Waiter};
@@ -170,18 +170,17 @@ async fn numbers(
 /// Another epoch rules than this gateway thought: look again, and rebuild if Redis lost the sale.
 async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError> {
     watch::reread(gate, line).await?;
-    watch::survey(gate, line).await
+    match watch::survey(gate, line).await? {
+        Seen::Well => Ok(()),
+        Seen::Lost { epoch, why } => recover::recover(gate, line, epoch, why).await,
+    }
 }
 
 /// Takes tickets out of line whose joins were refused. What this misses the auditor finds.
 async fn withdraw(gate: Arc<Gate>, line: Arc<Line>, tickets: Vec<Ticket>) {
     sleep(DEFERRED_RETRY).await;
     let epoch = line.view().snapshot.sale.epoch;
-    for ticket in tickets {
-        if gate.live.leave(line.id, epoch, ticket).await.is_err() {
-            return;
-        }
-    }
+    drop_from_line(&gate, &line, epoch, &tickets).await;
 }
 
 /// A number was handed out twice.
@@ -196,8 +195,8 @@ async fn journal_in_time(
     let (id, shared) = (line.id, Arc::new(placed));
     let mut writing = tokio::spawn(journal(gate.clone(), id, shared.clone(), false));
     match timeout(JOURNAL_WITHIN, &mut writing).await {
-        Ok(Ok(Ok(journaled))) => return Ok(Some(journaled)),
-        Ok(Ok(Err(error))) if error.constraint() == Some("joins_seq_unique") => return Err(Lost),
+        Ok(Ok(Ok(journaled))) if journaled.doubled.is_empty() => return Ok(Some(journaled)),
+        Ok(Ok(Ok(_))) => return Err(Lost),
         Ok(Ok(Err(error))) => {
             tracing::warn!(sale.id = %id, error = format!("{error:#}"), "joins not journaled yet");
         }
@@ -222,7 +221,11 @@ async fn journal(
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(sale).await?;
     let journaled = tx.journal(sale, &joins, even_if_over).await?;
-    tx.commit().await?;
+    if journaled.doubled.is_empty() || even_if_over {
+        tx.commit().await?;
+    } else {
+        tx.rollback().await?; // They are placed anew, all of them.
+    }
     Ok(journaled)
 }
 
@@ -233,6 +236,11 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
         match journal(gate.clone(), line.id, joins.clone(), true).await {
             Ok(journaled) => {
                 settle_strays(gate, line, joins, &journaled).await;
+                if !journaled.doubled.is_empty() {
+                    let tickets = journaled.doubled.len();
+                    tracing::error!(sale.id = %line.id, tickets, "places were lost with redis");
+                    recover::soon(gate, line, journaled.epoch, "a number was handed out twice");
+                }
                 return;
             }
             Err(error) if error.constraint().is_some() => {
@@ -260,10 +268,9 @@ async fn answer(
         SaleState::Scheduled | SaleState::Open | SaleState::Paused => None,
     };
     if let Some(refusal) = over {
-        for arrival in &group {
-            drop_from_line(gate, line, journaled.epoch, arrival.ticket).await;
-        }
-        return refuse(group, &Refused::No(refusal));
+        let tickets: Vec<Ticket> = group.iter().map(|arrival| arrival.ticket).collect();
+        refuse(group, &Refused::No(refusal));
+        return drop_from_line(gate, line, journaled.epoch, &tickets).await;
     }
     let placed: Vec<(Ticket, Seq)> = group
         .iter()
@@ -288,8 +295,9 @@ async fn settle_strays(
 ) {
     let epoch = journaled.epoch;
     let mut back: Vec<Waiter> = Vec::new();
+    let strays: Vec<Ticket> = journaled.known.iter().map(|(ticket, _, _)| *ticket).collect();
+    drop_from_line(gate, line, epoch, &strays).await;
     for (ticket, seq, fate) in &journaled.known {
-        drop_from_line(gate, line, epoch, *ticket).await;
         if *fate == Fate::Waiting {
             back.push(Waiter { ticket: *ticket, seq: *seq });
         }
@@ -311,9 +319,13 @@ async fn settle_strays(
     }
 }
 
-async fn drop_from_line(gate: &Gate, line: &Line, epoch: i32, ticket: Ticket) {
-    if let Err(error) = gate.live.leave(line.id, epoch, ticket).await {
-        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "ticket left in line");
+/// Takes tickets out of line, until Redis does not answer; the auditor finds the rest.
+async fn drop_from_line(gate: &Gate, line: &Line, epoch: i32, tickets: &[Ticket]) {
+    for ticket in tickets {
+        if let Err(error) = gate.live.leave(line.id, epoch, *ticket).await {
+            let error = format!("{error:#}");
+            return tracing::warn!(sale.id = %line.id, error, "tickets left in line");
+        }
     }
 }
 

@@ -46,12 +46,10 @@ pub async fn replay(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> 
 /// Stores an answer under its key, unless one is there; returns the one that is there.
 pub async fn remember(gate: &Gate, key: &Key, reply: Reply) -> Reply {
     let stored = async {
-        let mut tx = gate.ledger.begin().await?;
-        if !tx.store_first(key, reply.status, &reply.body).await? {
-            return gate.ledger.stored(key).await;
+        if gate.ledger.store_first(key, reply.status, &reply.body).await? {
+            return Ok(Stored::Nothing);
         }
-        tx.commit().await?;
-        Ok(Stored::Nothing)
+        gate.ledger.stored(key).await
     };
     match timeout(KNOWN_WITHIN, stored).await.unwrap_or_else(late) {
         Ok(Stored::Answer { status, body }) => Reply { status, body },

@@ -1,6 +1,8 @@
 //! Leaving: by the shopper, or by an operator's hand. The journal row decides against admission.
 
-use super::{FlowError, Gate, Refusal};
+use std::sync::Arc;
+
+use super::{FlowError, Gate, Refusal, watch};
 use crate::ledger::Fate;
 use crate::sale::{Claim, SaleId, Ticket};
 
@@ -8,7 +10,7 @@ use crate::sale::{Claim, SaleId, Ticket};
 ///
 /// # Errors
 /// Refused with `AlreadyAdmitted` for a ticket that holds a unit.
-pub async fn leave(gate: &Gate, claim: Claim) -> Result<(), FlowError> {
+pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     let (fate, _) = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
     tx.commit().await?;
@@ -25,7 +27,7 @@ pub async fn leave(gate: &Gate, claim: Claim) -> Result<(), FlowError> {
 /// Refused with `NoSuchTicket` for one that never joined this sale, `AlreadyAdmitted` for one that holds a
 /// unit.
 pub async fn remove(
-    gate: &Gate,
+    gate: &Arc<Gate>,
     actor: &str,
     sale: SaleId,
     ticket: Ticket,
@@ -46,11 +48,14 @@ pub async fn remove(
 }
 
 /// Postgres has it; Redis is told, and the auditor tells it again should it not hear.
-async fn out_of_line(gate: &Gate, sale: SaleId, ticket: Ticket) {
+async fn out_of_line(gate: &Arc<Gate>, sale: SaleId, ticket: Ticket) {
     let Some(line) = gate.line_of(sale) else { return };
     let epoch = line.view().snapshot.sale.epoch;
     if let Err(error) = gate.live.leave(sale, epoch, ticket).await {
         tracing::warn!(sale.id = %sale, error = format!("{error:#}"), "ticket not taken out of line");
     }
-    gate.nudge();
+    // Whoever looks here next sees it; the other gateways see it with their next tick.
+    if let Err(error) = watch::survey(gate, &line).await {
+        tracing::debug!(sale.id = %sale, error = format!("{error:#}"), "line not read");
+    }
 }

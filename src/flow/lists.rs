@@ -20,7 +20,7 @@ pub struct Stats {
 }
 
 pub async fn stats(gate: &Gate, sale: Sale) -> Result<Stats, FlowError> {
-    let snapshot = gate.ledger.sale_snapshot(sale).await?;
+    let snapshot = gate.snapshot(sale.id).await?;
     let counts = gate.ledger.counts(snapshot.id()).await?;
     let view = gate.line_of(snapshot.id()).map(|line| line.view());
     let is_over = snapshot.sale.status() == Status::Closed;
@@ -53,7 +53,7 @@ pub async fn facts(gate: &Gate, reference: &str) -> Result<Facts, FlowError> {
             next_return_at: snapshot.next_return_at,
         });
     }
-    let snapshot = gate.ledger.sale_snapshot(gate.sale(reference).await?).await?;
+    let snapshot = gate.snapshot(gate.sale(reference).await?.id).await?;
     Ok(Facts {
         sale: snapshot.sale,
         waiting: 0,

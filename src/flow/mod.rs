@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::ledger::{Key, Ledger, LedgerError, Stored, Tx};
+use crate::ledger::{Key, Ledger, LedgerError, SaleSnapshot, Stored, Tx};
 use crate::live::{Live, LiveError};
 use crate::sale::{Fault, HoldState, Sale, SaleId, Signer};
 use watch::Line;
@@ -45,7 +45,13 @@ pub struct Gate {
     health: Health,
     /// Joins that were answered and wait to be journaled.
     deferred: AtomicUsize,
+    /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
+    /// and checkouts must not wait behind that.
+    lookups: Semaphore,
 }
+
+/// Look-ups for watchers at a time: half of the connections for reading.
+const LOOKUPS: usize = 4;
 
 /// Which stores answered last.
 #[derive(Debug, Default)]
@@ -146,6 +152,7 @@ impl Gate {
             changed: Notify::new(),
             health: Health::default(),
             deferred: AtomicUsize::new(0),
+            lookups: Semaphore::new(LOOKUPS),
         }
     }
 
@@ -191,6 +198,11 @@ impl Gate {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// One sale with its counts, as Postgres has them now.
+    pub async fn snapshot(&self, id: SaleId) -> Result<SaleSnapshot, FlowError> {
+        Ok(self.ledger.sale_snapshot(id).await?.ok_or(Refusal::NoSuchSale)?)
+    }
+
     /// Any sale by id or slug: from Postgres, which also knows those that are over.
     pub async fn sale(&self, reference: &str) -> Result<Sale, FlowError> {
         if reference.contains('\0') {
@@ -212,8 +224,14 @@ enum Begun {
 async fn begin(gate: &Gate, key: Option<&Key>) -> Result<Begun, FlowError> {
     let mut tx = gate.ledger.begin().await?;
     let Some(key) = key else { return Ok(Begun::Fresh(tx)) };
-    match tx.claim(key).await? {
-        Stored::Nothing => Ok(Begun::Fresh(tx)),
+    let stored = tx.claim(key).await?;
+    if stored == Stored::Nothing {
+        return Ok(Begun::Fresh(tx));
+    }
+    // Whoever comes next with this key must not find it taken by this look at it.
+    tx.rollback().await?;
+    match stored {
+        Stored::Nothing => Err(LedgerError::Impossible("a key that is free and taken").into()),
         Stored::Answer { status, body } => Ok(Begun::Replay(Reply { status, body })),
         Stored::Reused => Err(Refusal::KeyReused.into()),
         Stored::InProgress => Err(Refusal::KeyInProgress.into()),

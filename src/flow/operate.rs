@@ -2,9 +2,11 @@
 //! are one transaction; Redis is told afterwards, and the auditor tells it again should it not hear.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::{Begun, FlowError, Gate, Refusal, Reply, begin, recover, watch};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
@@ -15,6 +17,9 @@ use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings};
 pub const MOST_UNITS: i32 = 10_000_000;
 /// Most tokens that a seeding puts on the list before it answers; the rest follow behind it.
 const TOKENS_AT_ONCE: usize = 100_000;
+
+/// How long an operator waits for Redis to hear of a change that Postgres has; the auditor tells it the rest.
+const TELL_WITHIN: Duration = Duration::from_secs(3);
 
 /// One change to one sale.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,11 +110,12 @@ async fn run(
     };
     tx.exclude(id).await?;
     let before = tx.sale(id).await?;
-    let changed = match change(&mut tx, id, before.as_ref(), &command).await {
+    let mut withdrawn = Vec::new();
+    let changed = match change(&mut tx, id, before.as_ref(), &command, &mut withdrawn).await {
         Ok(changed) => changed,
         Err(FlowError::Refused(refusal)) if refusal != Refusal::Stale => {
             // Nothing was written; the refusal is the answer, and stays the answer under its key.
-            drop(tx);
+            tx.rollback().await?;
             return store_refusal(gate, key.as_ref(), render(&Err(refusal))).await;
         }
         Err(error) => return Err(error),
@@ -122,10 +128,11 @@ async fn run(
     if let Some(key) = &key {
         tx.store(key, reply.status, &reply.body).await?;
     }
-    tx.commit().await?;
+    // A commit without an answer may have been done: whoever repeats it wants the same key.
+    tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
     if changed {
         tracing::info!(sale.id = %id, actor, action = command.action(), "sale changed");
-        tell_redis(gate, before.as_ref(), &after).await;
+        tell_redis(gate, before.as_ref(), &after, &withdrawn).await;
     }
     Ok(reply)
 }
@@ -142,12 +149,13 @@ async fn store_refusal(gate: &Gate, key: Option<&Key>, reply: Reply) -> Result<R
     }
 }
 
-/// Writes the change; says whether it changed anything. The sale is excluded.
+/// Writes the change; says whether it changed anything, and which units it withdrew. The sale is excluded.
 async fn change(
     tx: &mut Tx,
     id: SaleId,
     before: Option<&Sale>,
     command: &Command,
+    withdrawn: &mut Vec<i32>,
 ) -> Result<bool, FlowError> {
     if let Command::Create(settings) = command {
         tx.create_sale(id, settings).await.map_err(slug_taken)?;
@@ -174,9 +182,10 @@ async fn change(
             Ok(true)
         }
         Command::Withdraw { count } => {
-            let taken = tx.withdraw(id, *count).await?.len();
+            *withdrawn = tx.withdraw(id, *count).await?;
+            let taken = withdrawn.len();
             if taken < count.unsigned_abs() as usize {
-                // Dropping the transaction puts those back.
+                // The transaction is given up, which puts those back.
                 let detail = format!("only {taken} units are available");
                 return Err(Refusal::Invalid(vec![Fault::new("count", detail)]).into());
             }
@@ -219,14 +228,14 @@ fn slug_taken(error: LedgerError) -> FlowError {
 }
 
 /// Brings this gateway and Redis up to date with what was just committed, as far as Redis answers.
-async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale) {
+async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withdrawn: &[i32]) {
     let told = async {
         let line = match gate.line_of(after.id) {
             Some(line) => {
                 watch::reread(gate, &line).await?;
                 line
             }
-            None => watch::follow(gate, after.id, gate.ledger.sale_snapshot(after.clone()).await?),
+            None => watch::follow(gate, after.id, gate.snapshot(after.id).await?),
         };
         if after.epoch == 0 {
             recover::recover(gate, &line, 0, "the sale is new").await?;
@@ -240,14 +249,17 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale) {
             let (gate, id, later) = (gate.clone(), after.id, later.to_vec());
             tokio::spawn(async move { push_tokens(&gate, id, epoch, &later).await });
         }
-        if after.state == SaleState::Closed {
-            recover::empty_line(gate, after.id, epoch, Seq::new(epoch + 1, 0)).await?;
+        for page in withdrawn.chunks(PAGE) {
+            gate.live.drop_tokens(after.id, epoch, page).await?;
         }
-        watch::survey(gate, &line).await
+        if after.state == SaleState::Closed {
+            gate.live.forget(after.id).await?;
+        }
+        watch::survey(gate, &line).await.map(drop)
     };
-    if let Err(error) = told.await {
-        let error = format!("{error:#}");
-        tracing::warn!(sale.id = %after.id, error, "redis was not told yet; the auditor will");
+    let told = timeout(TELL_WITHIN, told).await;
+    if !matches!(told, Ok(Ok(()))) {
+        tracing::warn!(sale.id = %after.id, ?told, "redis was not told yet; the auditor will");
     }
     gate.nudge();
 }
@@ -265,25 +277,33 @@ async fn push_tokens(
 }
 
 /// What time does to a sale: it opens and closes as scheduled, and is sold out when its last unit is sold.
-/// Every gateway calls this with each tick; the row's state makes it happen once.
-pub(super) async fn on_time(gate: &Arc<Gate>, sale: &SaleSnapshot, now: Timestamp) {
+/// Every gateway calls this with each tick; the row, read again under its lock, makes it happen once.
+pub(super) async fn on_time(gate: &Arc<Gate>, seen: &SaleSnapshot) {
     let done = async {
-        let settings = &sale.sale.settings;
-        let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
-        if sale.sale.state != SaleState::Closed && is_due(settings.ends_at) {
-            by_schedule(gate, sale.id(), Command::Close).await?;
-        } else if sale.sale.state == SaleState::Scheduled && is_due(settings.starts_at) {
-            by_schedule(gate, sale.id(), Command::Open).await?;
-        } else if sale.stock.is_sold_out()
-            && sale.sale.sold_out_at.is_none()
-            && sale.sale.state != SaleState::Closed
-        {
-            sell_out(gate, &sale.sale).await?;
+        if let Some(command) = due(&seen.sale, seen.read_at) {
+            by_schedule(gate, seen.id(), command).await?;
+        } else if seen.stock.is_sold_out() && seen.sale.state != SaleState::Closed {
+            // Who was given a place by a gateway that had not heard of it yet is told, too.
+            let waits = gate.line_of(seen.id()).is_some_and(|line| line.view().waiting() > 0);
+            if seen.sale.sold_out_at.is_none() || waits {
+                sell_out(gate, &seen.sale).await?;
+            }
         }
         Ok::<(), FlowError>(())
     };
     if let Err(error) = done.await {
-        tracing::warn!(sale.id = %sale.id(), error = format!("{error:#}"), "not done on time");
+        tracing::warn!(sale.id = %seen.id(), error = format!("{error:#}"), "not done on time");
+    }
+}
+
+/// What a sale's schedule asks for at this time.
+fn due(sale: &Sale, now: Timestamp) -> Option<Command> {
+    let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
+    match sale.state {
+        SaleState::Closed => None,
+        _ if is_due(sale.settings.ends_at) => Some(Command::Close),
+        SaleState::Scheduled if is_due(sale.settings.starts_at) => Some(Command::Open),
+        SaleState::Scheduled | SaleState::Open | SaleState::Paused => None,
     }
 }
 
@@ -291,16 +311,17 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(id).await?;
     let Some(before) = tx.sale(id).await? else { return Ok(()) };
-    // Another gateway may have been faster: only a sale that still waits for it is moved.
-    let is_late = command == Command::Open && before.state != SaleState::Scheduled;
-    if is_late || !change(&mut tx, id, Some(&before), &command).await? {
+    // Another gateway may have been faster, or an operator may have moved the time.
+    if due(&before, gate.clock.now()) != Some(command.clone())
+        || !change(&mut tx, id, Some(&before), &command, &mut Vec::new()).await?
+    {
         return Ok(());
     }
     tx.audit(id, "schedule", command.action(), &json!({})).await?;
     let after = tx.sale(id).await?.ok_or(Refusal::NoSuchSale)?;
     tx.commit().await?;
     tracing::info!(sale.id = %id, action = command.action(), "sale changed as scheduled");
-    Box::pin(tell_redis(gate, Some(&before), &after)).await;
+    Box::pin(tell_redis(gate, Some(&before), &after, &[])).await;
     Ok(())
 }
 
@@ -313,11 +334,15 @@ async fn sell_out(gate: &Arc<Gate>, sale: &Sale) -> Result<(), FlowError> {
         crate::live::Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),
         crate::live::Survey::OtherEpoch(_) | crate::live::Survey::Missing => return Ok(()),
     };
-    if tx.mark_sold_out(sale.id, upto).await? {
-        tx.audit(sale.id, "ropeline", "sold_out", &json!({ "number": upto.0 })).await?;
-        tx.commit().await?;
-        tracing::info!(sale.id = %sale.id, "sold out");
-        gate.nudge();
+    // Units may have been added since it was seen: then nobody is told, and the line stays.
+    if !tx.mark_sold_out(sale.id, upto).await? {
+        return Ok(());
     }
+    if sale.sold_out_at.is_none() {
+        tx.audit(sale.id, "ropeline", "sold_out", &json!({ "number": upto.0 })).await?;
+    }
+    tx.commit().await?;
+    tracing::info!(sale.id = %sale.id, "sold out");
+    gate.nudge();
     recover::empty_line(gate, sale.id, sale.epoch, upto).await
 }

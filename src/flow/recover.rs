@@ -4,9 +4,11 @@
 //! Postgres behind Redis is the one case that is not repaired: then the sale stops and a person looks.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use metrics::counter;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::watch::{self, Line};
 use super::{FlowError, Gate};
@@ -17,6 +19,25 @@ use crate::telemetry;
 
 /// Sets the rebuild's lock apart from the sale's own.
 const REBUILD: i64 = 0x7eb;
+
+/// A gateway rests this long after a rebuild before it begins another one of the same sale.
+const REST: Duration = Duration::from_secs(1);
+
+/// Rebuilds one sale behind the scenes, unless this gateway is at it already.
+pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, why: &'static str) {
+    if line.rebuilding.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (gate, line) = (gate.clone(), line.clone());
+    tokio::spawn(async move {
+        if let Err(error) = recover(&gate, &line, seen, why).await {
+            tracing::warn!(sale.id = %line.id, why, error = format!("{error:#}"), "no rebuild yet");
+        }
+        gate.nudge();
+        sleep(REST).await;
+        line.rebuilding.store(false, Ordering::Relaxed);
+    });
+}
 
 /// Rebuilds one sale in Redis, unless somebody else is at it or it is well by now. `seen` is the epoch
 /// under which the caller found it lost.
@@ -56,12 +77,12 @@ pub async fn recover(
     watch::reread(gate, line).await
 }
 
-/// Raises the epoch, unless it was raised since or Redis is well again.
+/// Raises the epoch, unless Redis is well again or the sale is over.
 async fn next_epoch(gate: &Gate, line: &Line, seen: i32) -> Result<Option<i32>, FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(line.id).await?;
     let Some(sale) = tx.sale(line.id).await? else { return Ok(None) };
-    if sale.epoch != seen && is_well(gate, &sale).await? {
+    if sale.state == SaleState::Closed || (sale.epoch != seen && is_well(gate, &sale).await?) {
         return Ok(None);
     }
     let epoch = tx.raise_epoch(line.id).await?;
@@ -73,7 +94,7 @@ async fn is_well(gate: &Gate, sale: &Sale) -> Result<bool, FlowError> {
     Ok(matches!(gate.live.survey(sale.id, sale.epoch, "").await?, Survey::Seen { .. }))
 }
 
-/// Fills the next keys from Postgres and swaps them in. What was in flight when the epoch rose is either
+/// Fills new keys from Postgres and swaps them in. What was in flight when the epoch rose is either
 /// committed, and read here, or fenced.
 async fn load(
     gate: &Gate,
@@ -81,25 +102,27 @@ async fn load(
     epoch: i32,
     busy: &mut Tx,
 ) -> Result<(usize, usize), FlowError> {
-    gate.live.load_begin(sale, epoch).await?;
+    let attempt: u32 = rand::random();
     let (mut after, mut waiters) = (Seq(0), 0);
     loop {
         let page = gate.ledger.waiting_page(sale, after, PAGE as i64).await?;
         let Some((_, last)) = page.last().copied() else { break };
         let page: Vec<Waiter> =
             page.into_iter().map(|(ticket, seq)| Waiter { ticket, seq }).collect();
-        gate.live.load_waiters(sale, epoch, &page).await?;
+        gate.live.load_waiters(sale, attempt, &page).await?;
         (after, waiters) = (last, waiters + page.len());
         busy.single_out(sale, REBUILD).await?; // Keeps the lock's connection from idling out.
     }
     let (mut after, mut units) = (0, 0);
     while let Some(page) = gate.ledger.free_page(sale, after, PAGE as i32).await? {
-        gate.live.load_tokens(sale, epoch, &page).await?;
+        gate.live.load_tokens(sale, attempt, &page).await?;
         (after, units) = (after + PAGE as i32, units + page.len());
         busy.single_out(sale, REBUILD).await?;
     }
     let version = gate.clock.now().as_millisecond().unsigned_abs();
-    if gate.live.swap(sale, epoch, version).await? {
+    if gate.ledger.will_serve(sale, epoch).await?
+        && gate.live.swap(sale, epoch, version, attempt).await?
+    {
         Ok((waiters, units))
     } else {
         Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch.
@@ -128,7 +151,7 @@ pub(super) async fn postgres_is_behind(
     Ok(())
 }
 
-/// Empties the line of a sale that is over for everyone up to `upto`.
+/// Empties the line of a sale that is sold out for everyone up to `upto`.
 pub(super) async fn empty_line(
     gate: &Gate,
     sale: SaleId,
@@ -137,9 +160,4 @@ pub(super) async fn empty_line(
 ) -> Result<(), FlowError> {
     while gate.live.clear(sale, epoch, upto).await? > 0 {}
     Ok(())
-}
-
-/// Whether gateways have nothing left to do for a sale.
-pub fn is_over(sale: &Sale, held: i64) -> bool {
-    sale.state == SaleState::Closed && held == 0
 }

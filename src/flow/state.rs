@@ -136,6 +136,21 @@ pub async fn of(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, F
     Ok(state(gate, view, claim, stage))
 }
 
+/// The state of a ticket for a caller who would join again: whether it left is asked of Postgres, because
+/// the mirror of this gateway may not have heard of it yet.
+///
+/// # Errors
+/// Unavailable when Postgres is needed and away.
+pub async fn afresh(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+    let facts = gate.ledger.ticket(claim.sale, claim.ticket).await;
+    let stage = match facts.ok().flatten().map(|facts| facts.fate) {
+        Some(Fate::Left) => Stage::Left,
+        Some(Fate::Removed) => Stage::Removed,
+        Some(Fate::Waiting | Fate::Admitted) | None => return of(gate, view, claim).await,
+    };
+    Ok(state(gate, view, claim, stage))
+}
+
 fn no_hold() -> FlowError {
     FlowError::Internal(anyhow::anyhow!("an admitted ticket without a hold"))
 }
@@ -189,18 +204,19 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
 async fn adopt(gate: &Gate, view: &View, claim: Claim) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(claim.sale).await?;
-    let journaled =
-        tx.journal(claim.sale, &[(claim.ticket, claim.seq)], true).await.map_err(|error| {
-            match error.constraint() {
-                // Another ticket has this number by now: Redis lost it before anyone could write it down.
-                Some("joins_seq_unique") => FlowError::Refused(Refusal::NoSuchTicket),
-                _ => error.into(),
-            }
-        })?;
+    let journaled = tx.journal(claim.sale, &[(claim.ticket, claim.seq)], true).await?;
     tx.commit().await?;
-    let waiter = Waiter { ticket: claim.ticket, seq: claim.seq };
-    if view.snapshot.sale.state != SaleState::Closed {
-        gate.live.restore(claim.sale, journaled.epoch, &[waiter]).await?;
+    if !journaled.doubled.is_empty() {
+        // Another ticket has this number by now: Redis lost it before anyone could write it down.
+        return Err(Refusal::NoSuchTicket.into());
+    }
+    let sale = &view.snapshot.sale;
+    if sale.state != SaleState::Closed && !sale.was_told_sold_out(claim.seq) {
+        let waiter = Waiter { ticket: claim.ticket, seq: claim.seq };
+        if let Err(error) = gate.live.restore(claim.sale, journaled.epoch, &[waiter]).await {
+            // It is in the journal now, and the auditor puts it in line.
+            tracing::warn!(sale.id = %claim.sale, error = format!("{error:#}"), "not in line yet");
+        }
     }
     gate.nudge();
     Ok(())

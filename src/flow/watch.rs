@@ -5,7 +5,7 @@
 //! its place.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::join::{Arrival, JOIN_QUEUE};
 use super::view::View;
 use super::{FlowError, Gate, operate, recover};
 use crate::ledger::SaleSnapshot;
-use crate::live::{Change, LiveError, Survey};
+use crate::live::{Change, FEED_PAGE, LiveError, Survey};
 use crate::sale::{Places, SaleId, SaleState, Seq};
 use crate::telemetry;
 
@@ -55,6 +55,8 @@ pub struct Line {
     view: watch::Sender<Arc<View>>,
     mirror: Mutex<Mirror>,
     pub(super) arrivals: mpsc::Sender<Arrival>,
+    /// This gateway is rebuilding it, or rests after a rebuild that failed.
+    pub(super) rebuilding: AtomicBool,
 }
 
 impl Line {
@@ -77,8 +79,12 @@ pub async fn tick(gate: &Arc<Gate>) {
     }
     let surveys = gate.all_lines().into_iter().map(|line| async move {
         let seen = survey(gate, &line).await;
-        if let Err(error) = &seen {
-            tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "line not read");
+        match &seen {
+            Ok(Seen::Well) => {}
+            Ok(Seen::Lost { epoch, why }) => recover::soon(gate, &line, *epoch, why),
+            Err(error) => {
+                tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "line not read");
+            }
         }
         report(&line.view());
         !matches!(seen, Err(FlowError::Unavailable("redis", _)))
@@ -95,7 +101,9 @@ pub async fn nudged(gate: &Gate) {
 
 fn report(view: &View) {
     let sale = view.slug().to_owned();
-    gauge!(telemetry::WAITING, "sale" => sale.clone()).set(view.waiting() as f64);
+    let is_closed = view.snapshot.sale.state == SaleState::Closed;
+    let waiting = if is_closed { 0 } else { view.waiting() };
+    gauge!(telemetry::WAITING, "sale" => sale.clone()).set(waiting as f64);
     gauge!(telemetry::MIRROR_AGE, "sale" => sale.clone()).set(view.seen.elapsed().as_secs_f64());
     let stock = view.snapshot.stock;
     for (state, units) in [
@@ -119,7 +127,7 @@ async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
     let running: HashSet<SaleId> = snapshot.sales.iter().map(SaleSnapshot::id).collect();
     for sale in snapshot.sales {
         let id = sale.id();
-        operate::on_time(gate, &sale, snapshot.now).await;
+        operate::on_time(gate, &sale).await;
         follow(gate, id, sale);
     }
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +149,13 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     }
     let (arrivals, joins) = mpsc::channel(JOIN_QUEUE);
     let (view, _) = watch::channel(Arc::new(View::unmirrored(snapshot, ended)));
-    let line = Arc::new(Line { id, view, mirror: Mutex::default(), arrivals });
+    let line = Arc::new(Line {
+        id,
+        view,
+        mirror: Mutex::default(),
+        arrivals,
+        rebuilding: AtomicBool::new(false),
+    });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
     // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
     let kept = lines.entry(id).or_insert_with(|| line.clone()).clone();
@@ -151,33 +165,43 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     kept
 }
 
-/// Brings one line's mirror up to date and shows it. Redis that lost the sale is rebuilt on the way.
-pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError> {
+/// What a survey found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// The mirror is up to date, or there is nothing to see any more.
+    Well,
+    /// Redis lost the sale since this epoch; it wants to be rebuilt.
+    Lost { epoch: i32, why: &'static str },
+}
+
+/// Brings one line's mirror up to date and shows it.
+///
+/// # Errors
+/// Unavailable when a store did not answer.
+pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowError> {
     let mut mirror = line.mirror.lock().await;
-    if line.view().snapshot.sale.state == SaleState::Closed
-        && line.view().snapshot.stock.held == 0
-        && mirror.since.is_empty()
-    {
-        return Ok(()); // It is over, and Redis may have forgotten it.
-    }
     for _ in 0..MOST_ROUNDS {
-        let epoch = line.view().snapshot.sale.epoch;
+        let snapshot = line.view().snapshot.clone();
+        if snapshot.sale.state == SaleState::Closed {
+            return Ok(Seen::Well); // Nobody waits any more, and Redis has forgotten it.
+        }
+        let epoch = snapshot.sale.epoch;
         if mirror.epoch != epoch {
             *mirror = Mirror { epoch, ..Mirror::default() };
         }
         match gate.live.survey(line.id, epoch, &mirror.since).await? {
             Survey::Missing => {
-                recover::recover(gate, line, epoch, "redis does not know the sale").await?;
+                return Ok(Seen::Lost { epoch, why: "redis does not know the sale" });
             }
             Survey::OtherEpoch(rules) if rules > epoch => {
                 reread(gate, line).await?; // This gateway slept through a rebuild.
                 if line.view().snapshot.sale.epoch < rules {
                     recover::postgres_is_behind(gate, line.id, "redis has a later epoch").await?;
-                    return Ok(());
+                    return Ok(Seen::Well);
                 }
             }
             Survey::OtherEpoch(_) => {
-                recover::recover(gate, line, epoch, "redis is of an older epoch").await?;
+                return Ok(Seen::Lost { epoch, why: "redis is of an older epoch" });
             }
             Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
                 // Whoever joins while the pages are read is above this counter, and is added with the
@@ -187,7 +211,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError>
                 mirror.since = last;
             }
             Survey::Seen { version, counter, waiting, tokens, last, changes, .. } => {
-                let behind = changes.len() == crate::live::FEED_PAGE;
+                let behind = changes.len() == FEED_PAGE;
                 apply(&mut mirror, counter, &changes);
                 mirror.since = last;
                 if behind {
@@ -195,7 +219,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError>
                 }
                 if mirror.places.waiting() == waiting {
                     show(line, &mut mirror, version, tokens);
-                    return Ok(());
+                    return Ok(Seen::Well);
                 }
                 counter!(telemetry::MIRROR_RESETS).increment(1);
                 mirror.since.clear();
@@ -207,15 +231,13 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError>
 
 /// The view of a sale that is over and that no gateway follows any more.
 pub async fn past_view(gate: &Gate, sale: SaleId) -> Result<Arc<View>, FlowError> {
-    let sale = gate.sale(&sale.to_string()).await?;
-    let snapshot = gate.ledger.sale_snapshot(sale).await?;
+    let snapshot = gate.snapshot(sale).await?;
     Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default())))
 }
 
 /// Reads one sale from Postgres again and shows what it says.
 pub(super) async fn reread(gate: &Arc<Gate>, line: &Line) -> Result<(), FlowError> {
-    let sale = gate.sale(&line.id.to_string()).await?;
-    let snapshot = gate.ledger.sale_snapshot(sale).await?;
+    let snapshot = gate.snapshot(line.id).await?;
     follow(gate, line.id, snapshot);
     Ok(())
 }

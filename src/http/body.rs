@@ -16,8 +16,8 @@ use crate::sale::Fault;
 
 /// Largest body. The largest honest one, a sale with every setting, is under 4 KiB.
 pub const MOST_BYTES: usize = 16 * 1024;
-/// Longest time for a body to arrive.
-const ARRIVE_WITHIN: Duration = Duration::from_secs(10);
+/// Longest time for a body to arrive; shorter than the time in which an answer must begin.
+const ARRIVE_WITHIN: Duration = Duration::from_secs(8);
 
 /// A body as it came, within its bounds.
 pub struct Raw(pub Vec<u8>);
@@ -128,8 +128,9 @@ impl Fields {
     pub fn time(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.text(field)?;
         match text.parse() {
-            Ok(time) => Some(time),
-            Err(_) => self.fault(field, "must be a time such as 2026-11-27T12:00:00Z"),
+            // Postgres does not go back as far as a time can be written.
+            Ok(time) if time >= Timestamp::UNIX_EPOCH => Some(time),
+            Ok(_) | Err(_) => self.fault(field, "must be a time such as 2026-11-27T12:00:00Z"),
         }
     }
 

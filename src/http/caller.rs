@@ -12,13 +12,15 @@ use subtle::ConstantTimeEq;
 
 use super::App;
 use super::problem::{Code, Problem};
-use crate::sale::{Claim, SaleId, Signer, Ticket};
+use crate::sale::{Claim, SaleId, Ticket};
 
 /// How long a browser keeps the cookie that proves its ticket: longer than any sale.
 const TICKET_DAYS: i64 = 30;
 /// How long a console session lasts.
 const SESSION_HOURS: i64 = 12;
 const SESSION: &str = "ropeline-console";
+/// Followed by the sale's id.
+const TICKET: &str = "ropeline-ticket-";
 
 /// The bearer token of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -35,7 +37,8 @@ pub struct Shopper {
 }
 
 impl Shopper {
-    pub fn new(signer: &Signer, headers: &HeaderMap) -> Self {
+    pub fn new(app: &App, headers: &HeaderMap) -> Self {
+        let signer = &app.gate.signer;
         let explicit = bearer(headers).or_else(|| subprotocol(headers));
         if let Some(credential) = explicit {
             return Self {
@@ -46,7 +49,7 @@ impl Shopper {
         let jar = CookieJar::from_headers(headers);
         let claims = jar
             .iter()
-            .filter(|cookie| cookie.name().contains("ropeline-ticket-"))
+            .filter(|cookie| cookie.name().starts_with(&cookie_name(app, TICKET)))
             .filter_map(|cookie| signer.verify(cookie.value()))
             .collect();
         Self { claims, has_bearer: false }
@@ -98,17 +101,20 @@ fn subprotocol(headers: &HeaderMap) -> Option<&str> {
 
 /// The `Set-Cookie` that keeps a ticket in a browser.
 pub fn ticket_cookie(app: &App, sale: SaleId, credential: &str) -> String {
-    cookie(app, &format!("ropeline-ticket-{sale}"), credential, "Lax", TICKET_DAYS * 24)
+    cookie(app, &format!("{TICKET}{sale}"), credential, "Lax", TICKET_DAYS * 24)
 }
 
 /// Names and values are of our own making and need no quoting.
 fn cookie(app: &App, name: &str, value: &str, same_site: &str, hours: i64) -> String {
-    // The prefix binds the cookie to this host; browsers take it over HTTPS only.
-    let (prefix, secure) = if app.is_https() { ("__Host-", "; Secure") } else { ("", "") };
-    let seconds = hours * 3600;
-    format!(
-        "{prefix}{name}={value}; Path=/; HttpOnly; SameSite={same_site}; Max-Age={seconds}{secure}"
-    )
+    let (name, seconds) = (cookie_name(app, name), hours * 3600);
+    let secure = if app.is_https() { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}; Max-Age={seconds}{secure}")
+}
+
+/// Over HTTPS a cookie's prefix binds it to this host, so that a neighbour of the same domain cannot plant
+/// one; browsers take the prefix over HTTPS only.
+fn cookie_name(app: &App, name: &str) -> String {
+    if app.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }
 
 /// An operator, proven by API key or console session: a handler that takes this runs for nobody else.
@@ -146,7 +152,7 @@ impl Operator {
     /// The operator whose console session this is.
     pub fn of_session(app: &App, headers: &HeaderMap) -> Option<Self> {
         let jar = CookieJar::from_headers(headers);
-        let sealed = jar.iter().find(|cookie| cookie.name().ends_with(SESSION))?;
+        let sealed = jar.iter().find(|cookie| cookie.name() == cookie_name(app, SESSION))?;
         let text = app.gate.signer.open("console", sealed.value())?;
         let (until, mark) = text.split_once('-')?;
         let now = app.gate.clock.now().as_second();

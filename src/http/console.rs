@@ -91,7 +91,7 @@ pub struct Shown {
 impl Shown {
     fn flash(&self) -> Option<Flash> {
         let text = match self.done.as_deref()? {
-            "create" => "The sale is made. Seed its tokens, then open it.",
+            "create" => "The sale is made. Add its units, then open it.",
             "seed" => "The units are added.",
             "open" => "The sale is open.",
             "pause" => "Admissions are paused. Everyone keeps the place.",

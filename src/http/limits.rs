@@ -107,8 +107,10 @@ pub async fn calls(State(app): State<App>, request: Request, next: Next) -> Resp
     {
         return problem.into_response();
     }
+    let is_operators = request.uri().path().starts_with("/api/v1/admin");
     let response = next.run(request).await;
     if response.status() == 401
+        && is_operators
         && let Some(limits) = &app.limits
         && let Err(problem) = limits.count(What::Failures, from)
     {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -167,7 +168,7 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
                     unanswered = 0;
                     continue;
                 }
-                Some(Err(error)) if is_too_big(error) => {
+                Some(Err(error)) if is_too_big(&error) => {
                     Next::Close(TOO_BIG, "a message has at most 4 KiB")
                 }
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
@@ -215,9 +216,9 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
 }
 
 /// Whether a message could not be read for its size.
-fn is_too_big(error: axum::Error) -> bool {
-    let cause = error.into_inner().downcast::<tungstenite::Error>();
-    cause.is_ok_and(|cause| matches!(*cause, tungstenite::Error::Capacity(_)))
+fn is_too_big(error: &axum::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<tungstenite::Error>());
+    cause.is_some_and(|cause| matches!(cause, tungstenite::Error::Capacity(_)))
 }
 
 /// What to do next on a socket.

@@ -5,6 +5,7 @@ pub mod bodies;
 pub mod body;
 pub mod caller;
 pub mod console;
+mod describe;
 pub mod limits;
 pub mod live;
 pub mod operator;
@@ -22,13 +23,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use ipnet::IpNet;
 use metrics::histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
+use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -84,8 +86,7 @@ pub struct Settings {
 
 impl App {
     pub fn new(gate: Arc<Gate>, settings: Settings, metrics: PrometheusHandle) -> Self {
-        let document = api().into_openapi();
-        let json = document.to_json().unwrap_or_default();
+        let document = describe::complete(json!(api().into_openapi()));
         let origin = settings.public_url.map(|url| url.trim_end_matches('/').to_owned());
         Self(Arc::new(Inner {
             gate,
@@ -97,7 +98,7 @@ impl App {
             serves_metrics: settings.serves_metrics,
             watchers: Arc::default(),
             sockets: TaskTracker::new(),
-            openapi: json,
+            openapi: document.to_string(),
         }))
     }
 
@@ -239,6 +240,20 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// A method for a label: a client may make up as many as it likes, and each would be a series for ever.
+fn named(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        "OPTIONS" => "OPTIONS",
+        "PUT" => "PUT",
+        _ => "other",
+    }
+}
+
 /// Whether a refusal is the framework's own, in plain text.
 fn is_unshaped(response: &Response) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
@@ -284,17 +299,22 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Times each answer by its route, bounds it, and lets nobody guess at a content type.
 async fn timed(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let method = request.method().clone();
+    let method = named(request.method());
+    let is_safe = request.method().is_safe();
     let started = Instant::now();
     let mut response = match timeout(ANSWER_WITHIN, next.run(request)).await {
         Ok(response) if is_unshaped(&response) => reshaped(response.status()).into_response(),
         Ok(response) => response,
-        Err(_) => Problem::new(Code::Unavailable, "no answer in time; try again").into_response(),
+        Err(_) if is_safe => Problem::new(Code::Unavailable, "no answer in time").into_response(),
+        Err(_) => {
+            let detail = "no answer in time; it may have been done, so repeat it with the same key";
+            Problem::new(Code::UnknownOutcome, detail).into_response()
+        }
     };
     let status = response.status().as_u16().to_string();
     let route = route.unwrap_or_else(|| "none".to_owned());
-    tracing::debug!(%method, route, status, ms = started.elapsed().as_millis() as u64, "answered");
-    histogram!(telemetry::HTTP_SECONDS, "method" => method.to_string(), "route" => route, "status" => status)
+    tracing::debug!(method, route, status, ms = started.elapsed().as_millis() as u64, "answered");
+    histogram!(telemetry::HTTP_SECONDS, "method" => method, "route" => route, "status" => status)
         .record(started.elapsed());
     response
         .headers_mut()

@@ -32,7 +32,7 @@ struct Visit {
 async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Problem> {
     let facts = lists::facts(&app.gate, sale).await?;
     let shape = FactsShape::new(app, &facts);
-    let claim = Shopper::new(&app.gate.signer, headers).of_sale(facts.sale.id);
+    let claim = Shopper::new(app, headers).of_sale(facts.sale.id);
     let ticket = match claim {
         None => None,
         Some(claim) => {
@@ -89,7 +89,7 @@ pub async fn join(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
-    let shopper = Shopper::new(&app.gate.signer, &headers);
+    let shopper = Shopper::new(&app, &headers);
     let body = Raw(Vec::new());
     match enter(&app, &sale, &shopper, posted.key(), &body, address).await {
         Ok((reply, id)) => {

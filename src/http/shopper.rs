@@ -61,7 +61,7 @@ pub async fn join(
     app.check_origin(&Method::POST, &headers)?;
     body.fields()?.finish()?;
     let key = idempotency_key(&headers)?.filter(|key| key.len() >= SHORTEST_JOIN_KEY);
-    let shopper = Shopper::new(&app.gate.signer, &headers);
+    let shopper = Shopper::new(&app, &headers);
     let (reply, sale) = enter(&app, &sale, &shopper, key, &body, address).await?;
     let credential = reply.body["credential"].as_str().unwrap_or_default().to_owned();
     let mut response = reply.into_response();
@@ -91,7 +91,7 @@ pub async fn enter(
         });
     };
     if let Some(claim) = shopper.of_sale(line.id) {
-        let state = state::of(&app.gate, &line.view(), claim).await?;
+        let state = state::afresh(&app.gate, &line.view(), claim).await?;
         if state.stage.is_live() {
             return Ok((joined(app, &state, StatusCode::OK), line.id));
         }
@@ -171,7 +171,7 @@ pub async fn claimed(
     ticket: &str,
     headers: &HeaderMap,
 ) -> Result<(Claim, Option<Arc<Line>>), Problem> {
-    let shopper = Shopper::new(&app.gate.signer, headers);
+    let shopper = Shopper::new(app, headers);
     if !shopper.is_known() {
         return Err(shopper.refusal("ticket"));
     }
@@ -279,7 +279,7 @@ fn party(app: &App, headers: &HeaderMap) -> Result<By, Problem> {
     if Operator::of(app, headers).is_some() {
         return Ok(By::Shop);
     }
-    let shopper = Shopper::new(&app.gate.signer, headers);
+    let shopper = Shopper::new(app, headers);
     if shopper.is_known() {
         Ok(By::Shopper(shopper.claims()))
     } else {

@@ -103,7 +103,7 @@ impl Ledger {
         .transpose()
     }
 
-    /// One hold by id, with its order.
+    /// One hold by id, with its order; on the connections for checkouts.
     pub async fn hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
         self.one_hold(Some(id), None).await
     }
@@ -132,7 +132,7 @@ impl Ledger {
             sale,
             ticket,
         )
-        .fetch_optional(&self.reads)
+        .fetch_optional(if id.is_some() { &self.orders } else { &self.reads })
         .await?;
         row.map(Hold::try_from).transpose()
     }
@@ -205,6 +205,7 @@ impl Tx {
             ), front AS (
                 SELECT ticket, seq FROM joins
                 WHERE sale_id = $1 AND ticket = ANY ($4) AND state = 'waiting'
+                  AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
                 ORDER BY seq LIMIT (SELECT count(*) FROM free)
                 FOR UPDATE
             ), admitted AS (
@@ -237,7 +238,9 @@ impl Tx {
     ) -> Result<Vec<Ticket>, LedgerError> {
         let rows = sqlx::query_scalar!(
             "SELECT ticket FROM joins
-             WHERE sale_id = $1 AND ticket = ANY ($2) AND state = 'waiting' ORDER BY seq",
+             WHERE sale_id = $1 AND ticket = ANY ($2) AND state = 'waiting'
+               AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
+             ORDER BY seq",
             sale.0,
             tickets,
         )

@@ -50,34 +50,34 @@ impl Tx {
 
     /// Stores the answer of a key that this transaction claimed.
     pub async fn store(&mut self, key: &Key, status: u16, body: &Value) -> Result<(), LedgerError> {
-        if self.store_first(key, status, body).await? {
+        if store_first(&mut *self.0, key, status, body).await? {
             Ok(())
         } else {
             Err(LedgerError::Impossible("a claimed idempotency key with an answer"))
         }
     }
+}
 
-    /// Stores an answer unless one is there; says whether it was the first.
-    pub async fn store_first(
-        &mut self,
-        key: &Key,
-        status: u16,
-        body: &Value,
-    ) -> Result<bool, LedgerError> {
-        let stored = sqlx::query!(
-            "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
+/// Stores an answer unless one is there; says whether it was the first.
+async fn store_first<'e>(
+    executor: impl Executor<'e, Database = Postgres>,
+    key: &Key,
+    status: u16,
+    body: &Value,
+) -> Result<bool, LedgerError> {
+    let stored = sqlx::query!(
+        "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-            key.caller,
-            key.route,
-            key.key,
-            key.fingerprint,
-            status.cast_signed(),
-            body,
-        )
-        .execute(&mut *self.0)
-        .await?;
-        Ok(stored.rows_affected() == 1)
-    }
+        key.caller,
+        key.route,
+        key.key,
+        key.fingerprint,
+        status.cast_signed(),
+        body,
+    )
+    .execute(executor)
+    .await?;
+    Ok(stored.rows_affected() == 1)
 }
 
 async fn stored<'e>(
@@ -104,9 +104,20 @@ async fn stored<'e>(
 const CLEAN_PAGE: i64 = 10_000;
 
 impl Ledger {
-    /// What is stored under a key now.
+    /// What is stored under a join's key now.
     pub async fn stored(&self, key: &Key) -> Result<Stored, LedgerError> {
         stored(&self.reads, key).await
+    }
+
+    /// Stores a join's answer unless one is there; says whether it was the first. One statement: it may be
+    /// given up half way.
+    pub async fn store_first(
+        &self,
+        key: &Key,
+        status: u16,
+        body: &Value,
+    ) -> Result<bool, LedgerError> {
+        store_first(&self.keys, key, status, body).await
     }
 
     /// Forgets one page of keys older than a day; says how many.

@@ -42,16 +42,16 @@ pub struct Journaled {
     /// Whether the sale takes joins; where it does not, nothing was written.
     pub state: SaleState,
     pub sold_out: bool,
-    /// Tickets that were in the journal before, each with what it says of them.
+    /// Tickets whose journal row says something else than "waits at this number".
     pub known: Vec<(Ticket, Seq, Fate)>,
+    /// Tickets whose number is another ticket's. They are not in the journal, and they prove that Redis
+    /// handed out a number twice: it lost data.
+    pub doubled: Vec<Ticket>,
 }
 
 impl Tx {
     /// Writes joins into the journal, unless the sale is over; `even_if_over` for those that were already
-    /// answered. The caller shares the sale.
-    ///
-    /// # Errors
-    /// A violation of `joins_seq_unique` proves that Redis handed out a number twice.
+    /// answered. The caller shares the sale. Two who write the same join at once both succeed.
     pub async fn journal(
         &mut self,
         sale: SaleId,
@@ -65,8 +65,13 @@ impl Tx {
         .fetch_one(&mut *self.0)
         .await?;
         let state = SaleState::parse(&now.state).ok_or(LedgerError::Impossible("sales.state"))?;
-        let mut journaled =
-            Journaled { epoch: now.epoch, state, sold_out: now.sold_out, known: Vec::new() };
+        let mut journaled = Journaled {
+            epoch: now.epoch,
+            state,
+            sold_out: now.sold_out,
+            known: Vec::new(),
+            doubled: Vec::new(),
+        };
         if (state == SaleState::Closed || now.sold_out) && !even_if_over {
             return Ok(journaled);
         }
@@ -75,7 +80,7 @@ impl Tx {
         let written = sqlx::query!(
             "INSERT INTO joins (sale_id, ticket, seq)
              SELECT $1, ticket, seq FROM UNNEST($2::uuid[], $3::bigint[]) AS j (ticket, seq)
-             ON CONFLICT (sale_id, ticket) DO NOTHING",
+             ON CONFLICT DO NOTHING",
             sale.0,
             &tickets,
             &seqs,
@@ -83,31 +88,39 @@ impl Tx {
         .execute(&mut *self.0)
         .await?;
         if written.rows_affected() < joins.len() as u64 {
-            journaled.known = self.known(sale, &tickets, &seqs).await?;
+            self.sort_out(sale, &tickets, &seqs, &mut journaled).await?;
         }
         Ok(journaled)
     }
 
-    /// Tickets whose journal row says something else than "waits at this number".
-    async fn known(
+    /// Finds what was there before: rows of these tickets that say something else, and tickets without a row.
+    async fn sort_out(
         &mut self,
         sale: SaleId,
         tickets: &[Uuid],
         seqs: &[i64],
-    ) -> Result<Vec<(Ticket, Seq, Fate)>, LedgerError> {
+        journaled: &mut Journaled,
+    ) -> Result<(), LedgerError> {
         let rows = sqlx::query!(
-            "SELECT j.ticket, j.seq, j.state
-             FROM joins j JOIN UNNEST($2::uuid[], $3::bigint[]) AS a (ticket, seq) USING (ticket)
-             WHERE j.sale_id = $1 AND (j.seq <> a.seq OR j.state <> 'waiting')",
+            r#"SELECT a.ticket AS "asked!", a.seq AS "asked_seq!", j.seq AS "seq?", j.state AS "state?"
+               FROM UNNEST($2::uuid[], $3::bigint[]) AS a (ticket, seq)
+               LEFT JOIN joins j ON j.sale_id = $1 AND j.ticket = a.ticket
+               WHERE j.seq IS DISTINCT FROM a.seq OR j.state <> 'waiting'"#,
             sale.0,
             tickets,
             seqs,
         )
         .fetch_all(&mut *self.0)
         .await?;
-        rows.into_iter()
-            .map(|row| Ok((Ticket(row.ticket), Seq(row.seq), Fate::parse(&row.state)?)))
-            .collect()
+        for row in rows {
+            match row.seq.zip(row.state) {
+                Some((seq, state)) => {
+                    journaled.known.push((Ticket(row.asked), Seq(seq), Fate::parse(&state)?));
+                }
+                None => journaled.doubled.push(Ticket(row.asked)),
+            }
+        }
+        Ok(())
     }
 
     /// Ends a waiting ticket, and writes it into the journal first if it never got there. Returns what

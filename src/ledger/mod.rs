@@ -38,6 +38,9 @@ const READ_CONNECTIONS: u32 = 8;
 /// Rebuilds of Redis under way at a time. Each keeps its lock on a connection of its own while it works
 /// through another one, so they must not come from one pool.
 const REBUILD_CONNECTIONS: u32 = 2;
+/// Connections for what joins store under their idempotency keys: a stampede of those must not keep anyone
+/// from buying.
+const KEY_CONNECTIONS: u32 = 4;
 /// How long a call waits for a free connection before it gives up: shed early rather than pile up.
 const ACQUIRE_WITHIN: Duration = Duration::from_millis(2_000);
 
@@ -48,6 +51,7 @@ pub struct Ledger {
     line: PgPool,
     reads: PgPool,
     rebuilds: PgPool,
+    keys: PgPool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +102,7 @@ impl Ledger {
             orders: pool(ORDER_CONNECTIONS),
             line: pool(LINE_CONNECTIONS),
             reads: pool(READ_CONNECTIONS),
+            keys: pool(KEY_CONNECTIONS),
             rebuilds: pool(REBUILD_CONNECTIONS),
         })
     }
@@ -128,7 +133,8 @@ impl Ledger {
             self.orders.close(),
             self.line.close(),
             self.reads.close(),
-            self.rebuilds.close()
+            self.rebuilds.close(),
+            self.keys.close()
         );
     }
 }
@@ -136,5 +142,10 @@ impl Ledger {
 impl Tx {
     pub async fn commit(self) -> Result<(), LedgerError> {
         Ok(self.0.commit().await?)
+    }
+
+    /// Gives up what was written and every lock, before this returns. Dropping does so some time later.
+    pub async fn rollback(self) -> Result<(), LedgerError> {
+        Ok(self.0.rollback().await?)
     }
 }

@@ -4,11 +4,11 @@ use super::{Ledger, LedgerError, Tx};
 use crate::sale::{SaleId, Seq, Ticket};
 
 impl Tx {
-    /// Raises the epoch. From the commit on, nothing of an older epoch is recorded. The caller has excluded
-    /// everyone else.
+    /// Raises the epoch above every one that Redis may have served, and returns it. From the commit on,
+    /// nothing of an older epoch is recorded. The caller has excluded everyone else.
     pub async fn raise_epoch(&mut self, sale: SaleId) -> Result<i32, LedgerError> {
         let epoch = sqlx::query_scalar!(
-            "UPDATE sales SET epoch = epoch + 1 WHERE id = $1 RETURNING epoch",
+            "UPDATE sales SET epoch = served_epoch + 1 WHERE id = $1 RETURNING epoch",
             sale.0
         )
         .fetch_one(&mut *self.0)
@@ -18,6 +18,19 @@ impl Tx {
 }
 
 impl Ledger {
+    /// Says that Redis may serve this epoch from now on. True for the first who says so, while it rules.
+    pub async fn will_serve(&self, sale: SaleId, epoch: i32) -> Result<bool, LedgerError> {
+        let done = sqlx::query!(
+            "UPDATE sales SET served_epoch = epoch
+             WHERE id = $1 AND epoch = $2 AND served_epoch < epoch",
+            sale.0,
+            epoch,
+        )
+        .execute(&self.line)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// One page of the line as the journal has it, after `after`.
     pub async fn waiting_page(
         &self,

@@ -5,6 +5,7 @@ use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
 use super::{Cursor, Ledger, LedgerError, Tx};
+use crate::sale::settings::is_slug;
 use crate::sale::{Checkout, Sale, SaleId, SaleState, Seq, Settings};
 
 /// A row of `sales`, as it is stored.
@@ -72,7 +73,7 @@ impl TryFrom<SaleRow> for Sale {
     }
 }
 
-/// Which sales to read, newest first.
+/// Which sales to read: newest first, or those that run with the open ones first and then the oldest.
 #[derive(Default)]
 struct Wanted<'a> {
     id: Option<SaleId>,
@@ -100,7 +101,8 @@ async fn read<'e>(
              AND (NOT $3 OR state <> 'closed' OR closed_at > clock_timestamp() - interval '10 minutes'
                   OR EXISTS (SELECT FROM holds h WHERE h.sale_id = s.id AND h.state = 'active'))
              AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
-           ORDER BY created_at DESC, id DESC
+           ORDER BY ($3 AND state IN ('open', 'paused')) DESC,
+                    CASE WHEN $3 THEN created_at END, created_at DESC, id DESC
            LIMIT $6"#,
         wanted.id.map(|id| id.0),
         wanted.slug,
@@ -122,7 +124,10 @@ impl Ledger {
     pub async fn find_sale(&self, reference: &str) -> Result<Option<Sale>, LedgerError> {
         let wanted = match reference.parse::<SaleId>() {
             Ok(id) => Wanted { id: Some(id), limit: 1, ..Wanted::default() },
-            Err(_) => Wanted { slug: Some(reference), limit: 1, ..Wanted::default() },
+            Err(_) if is_slug(reference) => {
+                Wanted { slug: Some(reference), limit: 1, ..Wanted::default() }
+            }
+            Err(_) => return Ok(None),
         };
         Ok(read(&self.reads, wanted).await?.pop())
     }
@@ -295,12 +300,12 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks the sale sold out for everyone up to `upto`, if every seeded unit is sold.
+    /// Marks the sale sold out for everyone up to `upto`, if every seeded unit is sold; says whether it is.
     pub async fn mark_sold_out(&mut self, id: SaleId, upto: Seq) -> Result<bool, LedgerError> {
         let done = sqlx::query!(
-            "UPDATE sales s SET sold_out_at = clock_timestamp(),
+            "UPDATE sales s SET sold_out_at = coalesce(sold_out_at, clock_timestamp()),
                     sold_out_seq = greatest(coalesce(sold_out_seq, 0), $2)
-             WHERE id = $1 AND sold_out_at IS NULL AND stock > 0
+             WHERE id = $1 AND state <> 'closed' AND stock > 0
                AND stock = (SELECT count(*) FROM orders o WHERE o.sale_id = s.id)
                          + (SELECT count(*) FROM withdrawn_units w WHERE w.sale_id = s.id)
                AND EXISTS (SELECT FROM orders o WHERE o.sale_id = s.id)",

@@ -24,6 +24,8 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SaleSnapshot {
     pub sale: Sale,
+    /// Postgres's time before it was read: whatever was committed by then is in it.
+    pub read_at: Timestamp,
     pub stock: Stock,
     /// Holds that ended without being bought.
     pub returned: i64,
@@ -42,21 +44,28 @@ impl SaleSnapshot {
 
 impl Ledger {
     pub async fn snapshot(&self) -> Result<Snapshot, LedgerError> {
-        let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-            .fetch_one(&self.reads)
-            .await?
-            .to_jiff();
+        let now = self.now().await?;
         let sales = self.running_sales().await?;
-        Ok(Snapshot { now, sales: self.with_stock(sales).await? })
+        Ok(Snapshot { now, sales: self.with_stock(sales, now).await? })
     }
 
     /// The same for one sale, running or not.
-    pub async fn sale_snapshot(&self, sale: Sale) -> Result<SaleSnapshot, LedgerError> {
-        let mut one = self.with_stock(vec![sale]).await?;
-        one.pop().ok_or(LedgerError::Impossible("a sale without a snapshot"))
+    pub async fn sale_snapshot(&self, id: SaleId) -> Result<Option<SaleSnapshot>, LedgerError> {
+        let now = self.now().await?;
+        let Some(sale) = self.find_sale(&id.to_string()).await? else { return Ok(None) };
+        Ok(self.with_stock(vec![sale], now).await?.pop())
     }
 
-    async fn with_stock(&self, sales: Vec<Sale>) -> Result<Vec<SaleSnapshot>, LedgerError> {
+    async fn now(&self) -> Result<Timestamp, LedgerError> {
+        let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
+        Ok(now.fetch_one(&self.reads).await?.to_jiff())
+    }
+
+    async fn with_stock(
+        &self,
+        sales: Vec<Sale>,
+        read_at: Timestamp,
+    ) -> Result<Vec<SaleSnapshot>, LedgerError> {
         let ids: Vec<Uuid> = sales.iter().map(|sale| sale.id.0).collect();
         let counts = sqlx::query!(
             r#"SELECT s.id,
@@ -105,6 +114,7 @@ impl Ledger {
                     next_return_at: row.next_return_at.map(jiff_sqlx::Timestamp::to_jiff),
                     ended: ended.remove(&sale.id.0).unwrap_or_default(),
                     sale,
+                    read_at,
                 })
             })
             .collect())

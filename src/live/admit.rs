@@ -22,6 +22,8 @@ pub struct Slot {
 /// Says that Postgres has recorded batch `n`, and what of it was not used. `n` is 0 for nothing to say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ack {
+    /// The epoch that the batch was of; the caller keeps it to itself.
+    pub epoch: i32,
     pub n: i64,
     pub requeue: Vec<Ticket>,
     pub spare: Vec<i32>,

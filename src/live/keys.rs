@@ -17,7 +17,7 @@ pub fn guard(sale: SaleId) -> String {
 pub fn feed(sale: SaleId) -> String {
     format!("ropeline:{{{sale}}}:feed")
 }
-/// The same keys while a rebuild for `epoch` fills them.
-pub fn next(key: &str, epoch: i32) -> String {
-    format!("{key}:next{epoch}")
+/// The same keys while a rebuild fills them. Each attempt has its own, so that two can never mix.
+pub fn next(key: &str, attempt: u32) -> String {
+    format!("{key}:next:{attempt:08x}")
 }

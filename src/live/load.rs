@@ -1,10 +1,14 @@
-//! Plain commands: filling the keys of the next epoch, which nobody reads yet, and asking Redis how it
-//! is set up.
+//! Plain commands: filling the keys of a rebuild, which nobody reads yet, and asking Redis how it is set
+//! up.
 
 use redis::InfoDict;
 
 use super::{Live, LiveError, Waiter, keys, within};
 use crate::sale::SaleId;
+
+/// Seconds after which Redis forgets what a rebuild left that never got to its swap. The swap takes the
+/// limit away; nothing in use has one.
+const ABANDONED_AFTER: u32 = 3_600;
 
 /// How Redis is set up, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,48 +21,43 @@ pub struct Check {
 }
 
 impl Live {
-    /// Throws away what an earlier rebuild for this epoch left behind.
-    pub async fn load_begin(&self, sale: SaleId, epoch: i32) -> Result<(), LiveError> {
-        let mut unlink = redis::cmd("UNLINK");
-        for key in [keys::queue(sale), keys::tokens(sale), keys::guard(sale)] {
-            unlink.arg(keys::next(&key, epoch));
-        }
-        within(unlink.query_async(&mut self.others.clone())).await
-    }
-
-    /// Adds up to [`super::PAGE`] waiters to the next line.
+    /// Adds up to [`super::PAGE`] waiters to the line of a rebuild.
     pub async fn load_waiters(
         &self,
         sale: SaleId,
-        epoch: i32,
+        attempt: u32,
         waiters: &[Waiter],
     ) -> Result<(), LiveError> {
         if waiters.is_empty() {
             return Ok(());
         }
-        let mut add = redis::cmd("ZADD");
-        add.arg(keys::next(&keys::queue(sale), epoch));
+        let queue = keys::next(&keys::queue(sale), attempt);
+        let mut pipe = redis::pipe();
+        let add = pipe.atomic().cmd("ZADD").arg(&queue);
         for waiter in waiters {
             add.arg(waiter.seq.0).arg(waiter.ticket.to_string());
         }
-        within(add.query_async(&mut self.others.clone())).await
+        pipe.ignore().cmd("EXPIRE").arg(&queue).arg(ABANDONED_AFTER).ignore();
+        within(pipe.query_async(&mut self.others.clone())).await
     }
 
-    /// Adds up to [`super::PAGE`] units to the next token list.
+    /// Adds up to [`super::PAGE`] units to the token list of a rebuild.
     pub async fn load_tokens(
         &self,
         sale: SaleId,
-        epoch: i32,
+        attempt: u32,
         units: &[i32],
     ) -> Result<(), LiveError> {
         if units.is_empty() {
             return Ok(());
         }
-        let (tokens, guard) = (keys::tokens(sale), keys::guard(sale));
         let mut pipe = redis::pipe();
         pipe.atomic();
-        pipe.cmd("RPUSH").arg(keys::next(&tokens, epoch)).arg(units).ignore();
-        pipe.cmd("SADD").arg(keys::next(&guard, epoch)).arg(units).ignore();
+        for (add, key) in [("RPUSH", keys::tokens(sale)), ("SADD", keys::guard(sale))] {
+            let key = keys::next(&key, attempt);
+            pipe.cmd(add).arg(&key).arg(units).ignore();
+            pipe.cmd("EXPIRE").arg(&key).arg(ABANDONED_AFTER).ignore();
+        }
         within(pipe.query_async(&mut self.others.clone())).await
     }
 

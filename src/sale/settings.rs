@@ -122,7 +122,10 @@ impl Settings {
         if let Some(url) = &self.checkout_url
             && !is_web_address(url)
         {
-            faults.push(Fault::new("checkout_url", "must be a web address with http or https"));
+            faults.push(Fault::new(
+                "checkout_url",
+                "must be a web address with http or https and no #",
+            ));
         }
         faults
     }
@@ -130,7 +133,8 @@ impl Settings {
 
 const SLUG_RULE: &str = "must have 1 to 63 of a-z, 0-9 and -, and neither begin nor end with -";
 
-fn is_slug(text: &str) -> bool {
+/// Whether this is how a slug is written.
+pub fn is_slug(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !text.starts_with('-')
@@ -140,7 +144,7 @@ fn is_slug(text: &str) -> bool {
 fn is_web_address(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     text.len() <= URL_LENGTH
-        && text.bytes().all(|b| b.is_ascii_graphic())
+        && text.bytes().all(|b| b.is_ascii_graphic() && b != b'#') // the hold is added at the end
         && host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
 }
 

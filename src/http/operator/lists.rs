@@ -79,8 +79,12 @@ fn encode(at: Timestamp, number: i64, id: Uuid) -> String {
 fn decode(cursor: &str) -> Option<Cursor> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     let mut parts = text.split(' ');
+    let at = Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?;
+    if at < Timestamp::UNIX_EPOCH {
+        return None; // Postgres does not go back as far as a forged one may.
+    }
     Some(Cursor {
-        at: Timestamp::from_microsecond(parts.next()?.parse().ok()?).ok()?,
+        at,
         number: parts.next()?.parse().ok()?,
         id: Uuid::parse_str(parts.next()?).ok()?,
     })

@@ -85,9 +85,11 @@ pub fn seed_count(fields: &mut Fields) -> i32 {
 /// What is wrong with a notice.
 pub fn notice_faults(text: Option<&str>) -> Vec<Fault> {
     let is_good = text.is_none_or(|text| {
-        (1..=LONGEST_NOTICE).contains(&text.chars().count()) && !text.trim().is_empty()
+        (1..=LONGEST_NOTICE).contains(&text.chars().count())
+            && !text.trim().is_empty()
+            && !text.contains('\0')
     });
-    let rule = "must have 1 to 500 characters, or be null to take it down";
+    let rule = "must have 1 to 500 printable characters, or be null to take it down";
     if is_good { Vec::new() } else { vec![Fault::new("text", rule)] }
 }
 

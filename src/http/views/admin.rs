@@ -121,6 +121,13 @@ pub struct AuditRow {
     pub detail: Value,
 }
 
+impl AuditRow {
+    /// Whether there is more to it than that it was done.
+    fn says_more(&self) -> bool {
+        self.detail.as_object().is_none_or(|detail| !detail.is_empty())
+    }
+}
+
 /// The forms of a sale's page. After a refusal, one of them is replaced by what was posted and
 /// its faults.
 pub struct AdminForms {

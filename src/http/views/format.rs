@@ -69,8 +69,14 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// Seconds as a countdown: `9:32`, `1:00:00`.
+/// From here on a countdown is told in days.
+const DAYS_FROM_SECONDS: u64 = 2 * 86_400;
+
+/// Seconds as a countdown: `9:32`, `1:00:00`, `3 days`.
 pub fn span_text(seconds: u64) -> String {
+    if seconds >= DAYS_FROM_SECONDS {
+        return format!("{} days", count(seconds / 86_400));
+    }
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
         0 => format!("{minutes}:{seconds:02}"),
@@ -109,6 +115,19 @@ pub fn words(value: impl Plain<u64>, _: &dyn Values) -> askama::Result<String> {
         seconds => (seconds, "second"),
     };
     Ok(format!("{count} {unit}{}", if count == 1 { "" } else { "s" }))
+}
+
+/// What the API says of a fault, as a line of its own: `There is no such sale.`
+#[filter_fn]
+pub fn sentence(text: impl std::fmt::Display, _: &dyn Values) -> askama::Result<String> {
+    Ok(sentence_text(&text.to_string()))
+}
+
+pub fn sentence_text(text: &str) -> String {
+    let mut letters = text.chars();
+    let Some(first) = letters.next() else { return String::new() };
+    let end = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+    format!("{}{}{end}", first.to_uppercase(), letters.as_str())
 }
 
 /// A time of day: `12:41 UTC`.

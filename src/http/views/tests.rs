@@ -245,6 +245,29 @@ fn the_reference_names_each_call_and_its_answers() {
 }
 
 #[test]
+fn no_wait_is_told_while_nobody_can_be_let_in() {
+    let tells = |more: Value| {
+        let mut state = waiting(json!({"eta_seconds": {"low": 60, "high": 120}}));
+        state.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Ticket::try_from(&state).unwrap().has_eta()
+    };
+    let held = json!({"seeded": 9, "available": 0, "held": 2, "sold": 7});
+    let free = json!({"seeded": 9, "available": 1, "held": 2, "sold": 6});
+    assert!(tells(json!({"stock": free})));
+    assert!(tells(json!({"stock": null})));
+    assert!(!tells(json!({"stock": held})));
+    assert!(!tells(json!({"stock": free, "paused": true})));
+}
+
+#[test]
+fn a_far_start_is_told_in_days_and_a_fault_in_a_sentence() {
+    let spans = [0, 59, 3600, 172_799, 172_800].map(format::span_text);
+    assert_eq!(spans, ["0:00", "0:59", "1:00:00", "47:59:59", "2 days"]);
+    let lines = ["there is no such sale", "Done.", ""].map(format::sentence_text);
+    assert_eq!(lines, ["There is no such sale.", "Done.", ""]);
+}
+
+#[test]
 fn counts_are_grouped_in_threes() {
     let counts = [0, 999, 1000, 1_234_567].map(format::count);
     assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);

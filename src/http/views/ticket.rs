@@ -138,6 +138,11 @@ impl Ticket {
         self.stock.is_some_and(Stock::all_held)
     }
 
+    /// The pace so far says nothing about the wait while nobody can be let in.
+    pub(super) fn has_eta(&self) -> bool {
+        self.eta_seconds.is_some() && !self.paused && !self.all_held()
+    }
+
     /// The wait in words, rounded outwards: a promise that holds.
     pub(super) fn eta(&self) -> String {
         let Some(Seconds { low, high }) = self.eta_seconds else { return String::new() };

@@ -1,0 +1,120 @@
+//! How each store is started: its settings, its first data, and the question that it answers when ready.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use sqlx::{Connection, PgConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::process::Command;
+
+use super::Stores;
+use super::account::Account;
+use super::guard::{Guarded, Plan};
+use super::place::{remove_dir, remove_file};
+use super::process::{output, processes};
+
+/// On the socket alone, and as durable as a sale needs it.
+const REDIS_SETTINGS: [&str; 12] = [
+    "--port",
+    "0",
+    "--unixsocketperm",
+    "700",
+    "--appendonly",
+    "yes",
+    "--appendfsync",
+    "everysec",
+    "--save",
+    "",
+    "--maxmemory-policy",
+    "noeviction",
+];
+/// On the socket alone; the port is part of its name.
+const POSTGRES_SETTINGS: [&str; 8] =
+    ["-c", "listen_addresses=", "-c", "port=5432", "-c", "max_connections=200", "-c", "fsync=on"];
+/// A superuser whom nobody else can reach: the socket's directory is ours alone.
+const INITDB_SETTINGS: [&str; 7] = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
+
+impl Stores {
+    /// Starts Redis again on the data it has, and waits until it answers.
+    pub async fn start_redis(&mut self) -> Result<()> {
+        ensure!(self.redis.is_none(), "Redis is already running");
+        let (dir, socket) = (self.redis_dir(), self.redis_socket());
+        fs::create_dir_all(&dir)?;
+        Account::Ours.make_empty_dir(&self.redis_sockets())?;
+        let mut command: Vec<OsString> = vec![self.programs.redis_server.clone().into()];
+        command.extend(REDIS_SETTINGS.map(OsString::from));
+        command.extend(["--unixsocket".into(), socket.clone().into(), "--dir".into(), dir.into()]);
+        let log = self.place.dir.join("redis.log");
+        let plan = Plan { name: "Redis", end: "TERM", log: &log, socket: &socket, command };
+        self.redis = Some(Guarded::start(plan, async || ping(&socket).await).await?);
+        Ok(())
+    }
+
+    /// Starts Postgres again on the data it has; it recovers from a kill, and the database is made.
+    pub async fn start_postgres(&mut self) -> Result<()> {
+        ensure!(self.postgres.is_none(), "Postgres is already running");
+        let (dir, sockets) = (self.postgres_dir(), self.postgres_sockets());
+        self.account.make_empty_dir(&sockets)?;
+        if !dir.exists() {
+            self.init_postgres(&dir).await?;
+        }
+        forget_reused_pid(&dir.join("postmaster.pid")).await?;
+        let (log, socket) = (self.place.dir.join("postgres.log"), sockets.join(".s.PGSQL.5432"));
+        let mut command = self.account.run(&self.programs.postgres);
+        command.extend(POSTGRES_SETTINGS.map(OsString::from));
+        command.extend(["-D".into(), dir.into(), "-k".into(), sockets.into()]);
+        // SIGINT is the fast shutdown; SIGTERM would wait for every client to go.
+        let plan = Plan { name: "Postgres", end: "INT", log: &log, socket: &socket, command };
+        let (ours, always_there) = (self.database_url(), self.url_of_database("postgres"));
+        let answers = async || log_in(&ours, &always_there).await;
+        self.postgres = Some(Guarded::start(plan, answers).await?);
+        Ok(())
+    }
+
+    /// Makes the data under another name first: a half-made cluster is never taken for a whole one.
+    async fn init_postgres(&self, dir: &Path) -> Result<()> {
+        let draft = dir.with_extension("new");
+        remove_dir(&draft)?;
+        // Older macOS knows no C.UTF-8.
+        let locale = if cfg!(target_os = "macos") { "--locale=C" } else { "--locale=C.UTF-8" };
+        let command = self.account.run(&self.programs.initdb);
+        let mut initdb = Command::new(&command[0]);
+        initdb.args(&command[1..]).args(INITDB_SETTINGS).args([locale, "-D"]).arg(&draft);
+        output(initdb.current_dir("/")).await.context("initdb failed")?;
+        Ok(fs::rename(draft, dir)?)
+    }
+}
+
+async fn ping(socket: &Path) -> Result<()> {
+    let mut stream = UnixStream::connect(socket).await?;
+    stream.write_all(b"PING\r\n").await?;
+    let mut answer = [0; 5];
+    stream.read_exact(&mut answer).await?;
+    ensure!(&answer == b"+PONG", "it is loading its data");
+    Ok(())
+}
+
+/// Logs in to our database, which is made if missing.
+async fn log_in(ours: &str, always_there: &str) -> Result<()> {
+    match PgConnection::connect(ours).await {
+        Ok(connection) => return Ok(connection.close().await?),
+        // invalid_catalog_name: there is no such database.
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("3D000") => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut connection = PgConnection::connect(always_there).await?;
+    sqlx::query("CREATE DATABASE ropeline").execute(&mut connection).await?;
+    Ok(connection.close().await?)
+}
+
+/// Postgres takes any living process with the number in its old file for itself.
+async fn forget_reused_pid(file: &Path) -> Result<()> {
+    let Ok(text) = fs::read_to_string(file) else { return Ok(()) };
+    let pid = text.lines().next().and_then(|line| line.trim().parse::<u32>().ok());
+    let all = processes().await?;
+    let reused = all.iter().any(|p| Some(p.pid) == pid && !p.command.contains("postgres"));
+    if reused { Ok(remove_file(file)?) } else { Ok(()) }
+}
