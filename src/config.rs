@@ -3,8 +3,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ipnet::IpNet;
 
 use crate::http::Settings;
@@ -14,13 +15,6 @@ use crate::telemetry::LogFormat;
 const SHORTEST_SECRET: usize = 32;
 /// Fewest bytes of an operator's API key.
 const SHORTEST_KEY: usize = 16;
-
-/// On or off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Switch {
-    On,
-    Off,
-}
 
 /// Where the stores are.
 #[derive(Debug, Clone, Args)]
@@ -42,7 +36,7 @@ pub struct StoreArgs {
     pub database_url_file: Option<PathBuf>,
 }
 
-/// How one gateway serves.
+/// How one gateway serves. Everything is text here, so that all faults are told together.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     #[command(flatten)]
@@ -50,9 +44,9 @@ pub struct ServeArgs {
 
     /// Where to listen
     #[arg(long, env = "ROPELINE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
+    pub listen: String,
 
-    /// Where shoppers reach the gateway, such as https://queue.example.org; with https its cookies are
+    /// Where shoppers reach the gateway, such as `https://queue.example.org`; with https its cookies are
     /// marked secure
     #[arg(long, env = "ROPELINE_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<String>,
@@ -79,20 +73,19 @@ pub struct ServeArgs {
 
     /// Where to serve /metrics, /healthz and /readyz apart from shoppers
     #[arg(long, env = "ROPELINE_OPS_LISTEN", value_name = "ADDRESS")]
-    pub ops_listen: Option<SocketAddr>,
+    pub ops_listen: Option<String>,
 
-    /// Limits for each address; off for load tests behind one address
+    /// Limits for each address: on, or off for load tests behind one address
     #[arg(long, env = "ROPELINE_RATE_LIMITS", value_name = "SWITCH", default_value = "on")]
-    pub rate_limits: Switch,
+    pub rate_limits: String,
 
     /// Most connections at a time; mind the limit of open files
-    #[arg(long, env = "ROPELINE_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = 15_000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub max_connections: u32,
+    #[arg(long, env = "ROPELINE_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "15000")]
+    pub max_connections: String,
 
-    /// How log lines look
+    /// How log lines look: text or json
     #[arg(long, env = "ROPELINE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    pub log_format: String,
 }
 
 /// The stores' addresses, checked.
@@ -109,6 +102,7 @@ pub struct Config {
     pub ops_listen: Option<SocketAddr>,
     pub secret: String,
     pub max_connections: usize,
+    pub log_format: LogFormat,
     pub http: Settings,
 }
 
@@ -144,6 +138,21 @@ impl Reading {
         if !ok {
             self.faults.push(fault());
         }
+    }
+
+    /// A value that is read from text, with what it must be.
+    fn parse<T: FromStr>(&mut self, name: &str, text: &str, rule: &str) -> Option<T> {
+        let parsed = text.trim().parse().ok();
+        self.demand(parsed.is_some(), || format!("{name}: {text:?} must be {rule}"));
+        parsed
+    }
+
+    /// One of two words.
+    fn choice(&mut self, name: &str, text: &str, first: &str, second: &str) -> bool {
+        self.demand(text == first || text == second, || {
+            format!("{name}: {text:?} must be {first} or {second}")
+        });
+        text == first
     }
 
     fn stores(&mut self, args: &StoreArgs) -> Stores {
@@ -218,22 +227,37 @@ impl ServeArgs {
                 format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host and no path")
             });
         }
-        reading.demand(self.ops_listen != Some(self.listen), || {
+        let address = "an address with a port, such as 127.0.0.1:8080";
+        let listen: Option<SocketAddr> = reading.parse("ROPELINE_LISTEN", &self.listen, address);
+        let ops_listen: Option<SocketAddr> = self
+            .ops_listen
+            .as_ref()
+            .and_then(|text| reading.parse("ROPELINE_OPS_LISTEN", text, address));
+        reading.demand(ops_listen.is_none() || ops_listen != listen, || {
             "ROPELINE_OPS_LISTEN must not be the address of ROPELINE_LISTEN".into()
         });
+        let number = "a whole number from 1 to 1000000";
+        let most: Option<usize> =
+            reading.parse("ROPELINE_MAX_CONNECTIONS", &self.max_connections, number);
+        reading.demand(most.is_none_or(|most| (1..=1_000_000).contains(&most)), || {
+            format!("ROPELINE_MAX_CONNECTIONS: must be {number}")
+        });
+        let rate_limits = reading.choice("ROPELINE_RATE_LIMITS", &self.rate_limits, "on", "off");
+        let is_text = reading.choice("ROPELINE_LOG_FORMAT", &self.log_format, "text", "json");
         reading.finish()?;
         Ok(Config {
             stores,
-            listen: self.listen,
-            ops_listen: self.ops_listen,
+            listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            ops_listen,
             secret,
-            max_connections: self.max_connections as usize,
+            max_connections: most.unwrap_or(1),
+            log_format: if is_text { LogFormat::Text } else { LogFormat::Json },
             http: Settings {
                 admin_key,
                 public_url: self.public_url.clone(),
                 trusted_proxies,
-                rate_limits: self.rate_limits == Switch::On,
-                serves_metrics: self.ops_listen.is_none(),
+                rate_limits,
+                serves_metrics: ops_listen.is_none(),
             },
         })
     }
@@ -279,21 +303,30 @@ mod tests {
         let bad = Cli::parse_from([
             "ropeline",
             "--redis-url=http://me:hunter2@host",
+            "--database-url=mysql://me:hunter2@host",
             "--secret=short",
             "--admin-key=key",
             "--trusted-proxies=10.0.0.0/8, nobody",
             "--public-url=https://shop.example/queue",
-            "--ops-listen=127.0.0.1:8080",
+            "--listen=here",
+            "--ops-listen=there",
+            "--rate-limits=maybe",
+            "--max-connections=many",
+            "--log-format=xml",
         ]);
         let Err(Faults(faults)) = bad.serve.check() else { panic!("it was taken") };
         let names = [
-            "DATABASE_URL is not set",
             "REDIS_URL must begin",
+            "DATABASE_URL must begin",
             "ROPELINE_SECRET",
             "ROPELINE_ADMIN_KEY",
             "nobody",
             "ROPELINE_PUBLIC_URL",
+            "ROPELINE_LISTEN",
             "ROPELINE_OPS_LISTEN",
+            "ROPELINE_MAX_CONNECTIONS",
+            "ROPELINE_RATE_LIMITS",
+            "ROPELINE_LOG_FORMAT",
         ];
         assert_eq!(faults.len(), names.len(), "{faults:?}");
         for (fault, name) in faults.iter().zip(names) {

@@ -54,7 +54,7 @@ async fn main() -> ExitCode {
 
 async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let config = args.check()?;
-    telemetry::start_logging(args.log_format);
+    telemetry::start_logging(config.log_format);
     let metrics = telemetry::install_metrics()?;
     let listen = config.listen;
     let listener = TcpListener::bind(listen)

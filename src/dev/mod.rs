@@ -108,6 +108,7 @@ async fn demonstrate(
         ops_listen: None,
         secret: crate::random_text() + &crate::random_text(),
         max_connections: 10_000,
+        log_format: LogFormat::Text,
         http: Settings {
             admin_key: admin_key.clone(),
             public_url: None,

@@ -6,7 +6,7 @@ pub const TOKEN_PAGE: usize = 10_000;
 
 impl Live {
     /// One page of the token list from place `from`, and the units of the batch in flight. The last page
-    /// is the first that is shorter than [`TOKEN_PAGE`].
+    /// is the first that is shorter than `TOKEN_PAGE`.
     pub async fn tokens(
         &self,
         sale: SaleId,
