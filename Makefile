@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export SQLX_OFFLINE := true
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: needs-cargo ## a gateway with its own Redis and Postgres and a demo crowd; options: ARGS="…"
 	@scripts/setup

@@ -23,6 +23,9 @@ use stores::{Data, Stores};
 /// How long the gateway has to become ready; Postgres makes its files first.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// How long a command has to end after a signal before it is killed.
+const COMMAND_GRACE: Duration = Duration::from_secs(5);
+
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
     /// Where to listen; another port is taken when this one is in use
@@ -85,7 +88,15 @@ async fn run_command(
         .spawn()?;
     let status = tokio::select! {
         status = child.wait() => status?,
-        () = stop.cancelled() => child.wait().await?,
+        () = stop.cancelled() => {
+            // Ctrl-C reached the command as well; a SIGTERM to this process did not.
+            if let Ok(status) = timeout(COMMAND_GRACE, child.wait()).await {
+                status?
+            } else {
+                child.kill().await?;
+                child.wait().await?
+            }
+        }
     };
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
