@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check prepare fmt clean needs-cargo
+.PHONY: help run test setup check prepare screenshots fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -34,6 +34,9 @@ check: needs-cargo ## formatting and lints, in seconds
 prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 	@scripts/setup
 	scripts/queries
+
+screenshots: needs-cargo ## photograph every page; renews docs/images
+	scripts/screenshots
 
 fmt: needs-cargo ## format the source
 	cargo fmt

@@ -329,6 +329,8 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
 async fn sell_out(gate: &Arc<Gate>, sale: &Sale) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(sale.id).await?;
+    // Another gateway may have been faster; it is written down once.
+    let Some(sale) = tx.sale(sale.id).await? else { return Ok(()) };
     // Nobody can be journaled while the sale is excluded, so the counter covers everyone in line.
     let upto = match gate.live.survey(sale.id, sale.epoch, "").await? {
         crate::live::Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),

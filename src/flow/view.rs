@@ -31,12 +31,18 @@ pub struct View {
     pub ended: Arc<HashSet<Ticket>>,
 }
 
+/// The version of a view that was read from Postgres alone: its milliseconds, as a survey's are those of
+/// Redis, so that a gateway which has not seen the line yet does not begin at nothing.
+pub(super) fn version_of(snapshot: &SaleSnapshot) -> u64 {
+    snapshot.read_at.as_millisecond().max(0).unsigned_abs()
+}
+
 impl View {
     /// What Postgres says alone, before the line was read.
     pub(super) fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
         Self {
             places: Arc::default(),
-            version: 0,
+            version: version_of(&snapshot),
             epoch: snapshot.sale.epoch,
             counter: 0,
             tokens: 0,

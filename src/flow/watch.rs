@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::join::{Arrival, JOIN_QUEUE};
-use super::view::View;
+use super::view::{self, View};
 use super::{FlowError, Gate, operate, recover};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, LiveError, Survey};
@@ -140,10 +140,17 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     let ended = Arc::new(snapshot.ended.iter().copied().collect());
     let snapshot = Arc::new(snapshot);
     if let Some(line) = gate.line_of(id) {
-        line.view.send_modify(|view| {
-            // What is shown may change with it, and each change has a version of its own.
-            let version = view.version + 1;
+        line.view.send_if_modified(|view| {
+            // A slow tick must not undo what was read after a change.
+            if snapshot.read_at < view.snapshot.read_at {
+                return false;
+            }
+            // What is shown may change with it, and each change has a version of its own. The places did not
+            // change, so it must not look newer than what another gateway saw of the line since.
+            let fresh = if view.mirrored { 0 } else { view::version_of(&snapshot) };
+            let version = fresh.max(view.version + 1);
             *view = Arc::new(View { snapshot, ended, version, ..View::clone(view) });
+            true
         });
         return line;
     }

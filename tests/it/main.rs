@@ -1,5 +1,40 @@
 //! The whole of ropeline, from outside: one binary, so that it links once.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-mod sale;
+// What everybody tells stories with.
+mod book;
+mod member;
+mod model;
+mod process;
+mod redis_state;
+mod script_run;
+mod served;
 mod support;
+
+// The promises, from the shopper inwards.
+mod browser;
+mod crowd;
+mod described;
+mod drain;
+mod endings;
+mod holds;
+mod keys;
+mod ledger;
+mod limits;
+mod lists;
+mod live;
+mod metrics;
+mod operator;
+mod outage;
+mod outside;
+mod recovery;
+mod sale;
+mod schedule;
+mod scripts;
+mod settings;
+mod shopper;
+mod sockets;
+mod stores;
+mod sweeper;
+mod tamper;
+mod tampering;

@@ -101,7 +101,12 @@ pub struct Gateway {
 
 impl Gateway {
     pub async fn start(place: &Place, limits: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(place, limits, SocketAddr::from(([127, 0, 0, 1], 0))).await
+    }
+
+    /// Starts it at an address that another one has left.
+    pub async fn start_at(place: &Place, limits: bool, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config {
             stores: StoreUrls {
@@ -112,6 +117,7 @@ impl Gateway {
             ops_listen: None,
             secret: SECRET.into(),
             max_connections: 5_000,
+            log_format: telemetry::LogFormat::Text,
             http: Settings {
                 admin_key: ADMIN_KEY.into(),
                 public_url: None,

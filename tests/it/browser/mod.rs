@@ -1,0 +1,12 @@
+//! The pages in a real browser: what shoppers and operators see, press and are told.
+
+mod camera;
+mod checkout;
+mod console;
+mod driver;
+mod outage;
+mod page;
+mod pictures;
+mod plain;
+mod policy;
+mod room;

@@ -1,0 +1,152 @@
+//! Each migration, on an empty database and on one that is in use.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::path::Path;
+
+use ropeline::dev::stores::{Data, Stores};
+use ropeline::ledger::Ledger;
+use sqlx::{AssertSqlSafe, PgPool};
+
+/// Rows as they may stand once the migration of that number is done: what the next one has to bear.
+const ROWS: &[(i64, &str)] = &[
+    (
+        1,
+        "INSERT INTO sales (id, slug, name, state, stock, epoch, batch_size, admit_interval_ms,
+                            checkout_window_seconds, expiry_grace_seconds, checkout, hide_stock, max_waiting)
+         VALUES ('11111111-1111-7111-8111-111111111111', 'in-use', 'In use', 'open', 3, 1, 100, 1000,
+                 600, 5, 'builtin', false, 1000);
+         INSERT INTO withdrawn_units (sale_id, unit_no)
+         VALUES ('11111111-1111-7111-8111-111111111111', 3)",
+    ),
+    (
+        2,
+        "INSERT INTO joins (sale_id, ticket, seq, state, ended_at) VALUES
+            ('11111111-1111-7111-8111-111111111111', gen_random_uuid(), 1, 'waiting', NULL),
+            ('11111111-1111-7111-8111-111111111111',
+             '22222222-2222-7222-8222-222222222222', 2, 'admitted', now())",
+    ),
+    (
+        3,
+        "INSERT INTO batches (sale_id, epoch, n) VALUES ('11111111-1111-7111-8111-111111111111', 1, 1);
+         INSERT INTO holds (id, sale_id, unit_no, ticket, seq, epoch, batch_n, admitted_at, expires_at)
+         VALUES ('33333333-3333-7333-8333-333333333333', '11111111-1111-7111-8111-111111111111', 1,
+                 '22222222-2222-7222-8222-222222222222', 2, 1, 1, now(), now() + interval '10 minutes')",
+    ),
+    (
+        4,
+        "INSERT INTO orders (hold_id, id, sale_id, unit_no, ticket, confirmed_at)
+         VALUES ('33333333-3333-7333-8333-333333333333', gen_random_uuid(),
+                 '11111111-1111-7111-8111-111111111111', 1,
+                 '22222222-2222-7222-8222-222222222222', now());
+         UPDATE holds SET state = 'confirmed', ended_at = now()",
+    ),
+];
+
+/// One Postgres, with a database for each test that asks.
+struct Cluster {
+    stores: Stores,
+    admin: PgPool,
+}
+
+impl Cluster {
+    async fn start(name: &str) -> Self {
+        let dir = format!("migrations-{name}-{}", std::process::id());
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(dir);
+        let stores = Stores::start(&dir, Data::Fresh).await.unwrap();
+        let admin = PgPool::connect(&stores.database_url()).await.unwrap();
+        Self { stores, admin }
+    }
+
+    async fn database(&self, name: &str) -> String {
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::query(create).execute(&self.admin).await.unwrap();
+        self.stores.database_url().replace("/ropeline?", &format!("/{name}?"))
+    }
+
+    async fn stop(self) {
+        self.admin.close().await;
+        self.stores.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_empty_database_is_migrated_once_however_many_gateways_start() {
+    let cluster = Cluster::start("empty").await;
+    let url = cluster.database("together").await;
+    let gateways: Vec<Ledger> = (0..4).map(|_| Ledger::new(&url).unwrap()).collect();
+    let started: Vec<_> = gateways
+        .into_iter()
+        .map(|ledger| {
+            tokio::spawn(async move {
+                ledger.migrate().await.unwrap();
+                ledger.migrate().await.unwrap(); // Again, as after a restart.
+                ledger.snapshot().await.unwrap();
+                ledger.close().await;
+            })
+        })
+        .collect();
+    for gateway in started {
+        gateway.await.unwrap();
+    }
+    let pool = PgPool::connect(&url).await.unwrap();
+    let done: i64 = count(&pool, "SELECT count(*) FROM _sqlx_migrations WHERE success").await;
+    assert_eq!(done as usize, sqlx::migrate!().iter().count());
+    pool.close().await;
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn each_migration_is_borne_by_a_database_in_use_and_loses_no_row() {
+    let cluster = Cluster::start("in_use").await;
+    let url = cluster.database("in_use").await;
+    let pool = PgPool::connect(&url).await.unwrap();
+    let migrator = sqlx::migrate!();
+    let mut before: Vec<(String, i64)> = Vec::new();
+    for migration in migrator.iter() {
+        let version = migration.version;
+        migrator.run_to(version, &pool).await.unwrap();
+        for (table, rows) in &before {
+            let now = count(&pool, &format!("SELECT count(*) FROM {table}")).await;
+            assert_eq!(now, *rows, "{table} after {version} {}", migration.description);
+        }
+        let (_, rows) = ROWS
+            .iter()
+            .find(|(of, _)| *of == version)
+            .unwrap_or_else(|| panic!("ROWS has none for migration {version}"));
+        sqlx::raw_sql(AssertSqlSafe((*rows).to_owned())).execute(&pool).await.unwrap();
+        before = tables(&pool).await;
+    }
+    assert!(before.iter().filter(|(_, rows)| *rows > 0).count() >= 6, "{before:?}");
+
+    // What is there is what this gateway reads.
+    let ledger = Ledger::new(&url).unwrap();
+    ledger.migrate().await.unwrap();
+    let sale = ledger.find_sale("in-use").await.unwrap().unwrap();
+    let stock = ledger.sale_snapshot(sale.id).await.unwrap().unwrap().stock;
+    assert_eq!((stock.seeded, stock.sold, stock.withdrawn, stock.available()), (3, 1, 1, 1));
+    assert_eq!(ledger.all_free(sale.id).await.unwrap(), [2]);
+    ledger.close().await;
+    pool.close().await;
+    cluster.stop().await;
+}
+
+async fn count(pool: &PgPool, sql: &str) -> i64 {
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(pool).await.unwrap()
+}
+
+/// Every table of ours, with its rows.
+async fn tables(pool: &PgPool) -> Vec<(String, i64)> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT tablename::text FROM pg_tables
+         WHERE schemaname = 'public' AND tablename <> '_sqlx_migrations' ORDER BY 1",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    let mut tables = Vec::new();
+    for name in names {
+        let rows = count(pool, &format!("SELECT count(*) FROM {name}")).await;
+        tables.push((name, rows));
+    }
+    tables
+}

@@ -1,0 +1,300 @@
+//! Rules of this repository that the compiler cannot hold. Needs no Redis and no Postgres.
+#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may name of the rest. Arrows only point up this list. A name with `::` allows no
+/// more than that one item.
+const MAY_NAME: &[(&str, &[&str])] = &[
+    ("sale", &[]),
+    ("clock", &[]),
+    ("telemetry", &[]),
+    ("ledger", &["sale"]),
+    ("live", &["sale"]),
+    ("flow", &["clock", "ledger", "live", "sale", "telemetry"]),
+    ("http", &["flow", "random_text", "sale", "telemetry"]),
+    ("loops", &["flow", "live::Ack", "sale"]),
+    ("config", &["http::Settings", "telemetry"]),
+    ("signals", &[]),
+    ("gateway", &["config", "flow", "http", "ledger", "live", "loops", "sale", "telemetry"]),
+    ("dev", &["config", "gateway", "http", "ledger", "random_text", "signals", "telemetry"]),
+];
+
+/// The only modules that may name each library. `dev` asks its own Postgres whether it is up.
+const HOMES: &[(&str, &[&str])] = &[
+    ("redis::", &["live"]),
+    ("sqlx::", &["ledger", "dev"]),
+    ("axum::", &["http"]),
+    ("askama::", &["http"]),
+    ("clap::", &["config", "dev", "main", "telemetry"]),
+    ("reqwest::", &["dev"]),
+    ("tokio_tungstenite::", &["dev", "http"]),
+];
+
+#[test]
+fn modules_only_name_the_modules_below_them() {
+    for (module, text) in sources() {
+        let Some((_, allowed)) = MAY_NAME.iter().find(|(name, _)| *name == module.name) else {
+            assert_eq!(module.name, "lib", "{}: has no row in this test", module.path);
+            continue;
+        };
+        for named in named_in_crate(&text) {
+            let own = named.starts_with(&format!("{}::", module.name)) || named == module.name;
+            let may = allowed
+                .iter()
+                .any(|name| named == *name || named.starts_with(&format!("{name}::")));
+            assert!(own || may, "{}: crate::{named}", module.path);
+        }
+        // A chain of `super` that reaches the root would go around the wall.
+        let depth = module.path.matches('/').count();
+        let root = "super::".repeat(depth);
+        assert!(!text.contains(&root) || depth < 2, "{}: {root} is the root", module.path);
+    }
+}
+
+#[test]
+fn each_library_stays_at_home() {
+    for (module, text) in sources() {
+        for (library, homes) in HOMES {
+            let is_home = homes.contains(&module.name.as_str());
+            assert!(is_home || !names(&text, library), "{}: {library}", module.path);
+        }
+    }
+}
+
+#[test]
+fn every_script_states_its_contract_and_its_wrapper_keeps_it() {
+    let scripts = files("lua", "lua");
+    assert!(!scripts.is_empty());
+    for file in scripts {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let header: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+        let says = |word: &str| header.iter().filter(|line| line.starts_with(word)).count();
+        assert!(header[0].starts_with("#!lua"), "{name}: opens with #!lua");
+        assert!(header[1].starts_with(&format!("-- {name}: ")), "{name}: says what it does");
+        assert_eq!((says("-- Returns "), says("-- Keeps ")), (1, 1), "{name}: Returns and Keeps");
+
+        let (keys, args) = (documented(&header, "KEYS"), documented(&header, "ARGV"));
+        let arity = format!(
+            "assert(#KEYS == {} and #ARGV == {}, \"{name}: arity\")",
+            keys.len(),
+            args.len()
+        );
+        assert!(text.contains(&arity), "{name}: asserts its arity");
+        for (array, named) in [("KEYS", &keys), ("ARGV", &args)] {
+            assert_eq!(
+                &unpacked(&text, array),
+                named,
+                "{name}: {array} are unpacked as documented"
+            );
+        }
+
+        let wrapper = fs::read_to_string(root().join(format!("src/live/{name}.rs"))).unwrap();
+        assert!(wrapper.contains(&format!("script!(\"{name}\")")), "{name}: its own script");
+        assert_passes(name, &passed(&wrapper, ".key("), &keys);
+        assert_passes(name, &passed(&wrapper, ".arg("), &args);
+    }
+}
+
+#[test]
+fn every_outcome_of_a_script_is_known_to_its_wrapper_and_the_other_way_round() {
+    for file in files("lua", "lua") {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        let wrapper = fs::read_to_string(root().join(format!("src/live/{name}.rs"))).unwrap();
+        let documented: Vec<&str> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("-- Returns "))
+            .take_while(|line| !line.starts_with("-- Keeps "))
+            .filter_map(|line| line.strip_prefix("--   ")?.split_once("  "))
+            .map(|(outcome, _)| outcome)
+            .filter(|outcome| !outcome.is_empty() && !outcome.contains(' '))
+            .collect();
+        assert!(!documented.is_empty(), "{name}: documents its outcomes");
+        for outcome in &documented {
+            let returned = text.contains(&format!("return {{ \"{outcome}\""))
+                || text.contains(&format!("return {{\n  \"{outcome}\""));
+            assert!(returned, "{name}: returns {outcome}");
+            // `unknown` turns "epoch" into Fenced for all of them.
+            let handled = *outcome == "epoch" || wrapper.contains(&format!("\"{outcome}\" =>"));
+            assert!(handled, "{name}: the wrapper knows {outcome}");
+        }
+        let handled = wrapper.matches("\" => ").count()
+            + usize::from(!wrapper.contains("\"epoch\" =>") && documented.contains(&"epoch"));
+        let feed = if name == "survey" { 3 } else { 0 }; // the kinds of a change
+        assert_eq!(handled - feed, documented.len(), "{name}: no outcome is undocumented");
+    }
+}
+
+#[test]
+fn every_file_says_what_it_owns_or_is_a_wrapper_that_its_script_describes() {
+    for (module, text) in sources() {
+        let stem = Path::new(&module.path).file_stem().unwrap().to_str().unwrap();
+        let is_wrapper = module.name == "live" && root().join(format!("lua/{stem}.lua")).exists();
+        assert!(is_wrapper || text.starts_with("//! "), "{}: opens with //!", module.path);
+    }
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let mut all = files("src", "rs");
+    for (dir, extension) in
+        [("lua", "lua"), ("migrations", "sql"), ("templates", "html"), ("templates", "js")]
+    {
+        all.extend(files(dir, extension));
+    }
+    for file in all {
+        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+        for word in ["to\u{64}o", "fix\u{6d}e", "unimpl\u{65}mented!"] {
+            assert!(!text.contains(word), "{}: {word}", file.display());
+        }
+    }
+}
+
+/// A setting that nobody reads of is a setting that nobody has.
+#[test]
+fn every_setting_is_documented() {
+    let config = fs::read_to_string(root().join("src/config.rs")).unwrap();
+    let settings: Vec<&str> = config
+        .split("env = \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .filter(|name| !name.ends_with("_FILE"))
+        .collect();
+    assert!(settings.len() >= 10, "{settings:?}");
+    let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let documents = files("docs", "md")
+        .iter()
+        .fold(readme, |all, file| all + &fs::read_to_string(file).unwrap());
+    for setting in settings {
+        assert!(documents.contains(&format!("`{setting}`")), "{setting} is documented");
+    }
+    assert!(documents.contains("_FILE"), "secrets in files are documented");
+}
+
+/// A source file: the module it belongs to, and its path below `src`'s parent.
+struct Module {
+    name: String,
+    path: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file of the library.
+fn sources() -> Vec<(Module, String)> {
+    let mut found = Vec::new();
+    for file in files("src", "rs") {
+        let below = file.strip_prefix(root()).unwrap();
+        let first = below.components().nth(1).unwrap().as_os_str().to_str().unwrap();
+        let name = first.trim_end_matches(".rs").to_owned();
+        if name != "main" {
+            let path = below.to_str().unwrap().to_owned();
+            found.push((Module { name, path }, fs::read_to_string(&file).unwrap()));
+        }
+    }
+    assert!(found.len() > 50);
+    found
+}
+
+/// Paths below `crate::` that a text names; `crate::{a, b}` names both.
+fn named_in_crate(text: &str) -> Vec<String> {
+    let mut named = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            None => named.push(path(rest)),
+            Some(list) => {
+                let list = list.split('}').next().unwrap();
+                named.extend(list.split(',').map(|item| path(item.trim())));
+            }
+        }
+    }
+    named.retain(|name| !name.is_empty());
+    named
+}
+
+/// The path at the beginning of a text.
+fn path(text: &str) -> String {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':');
+    text[..end.unwrap_or(text.len())].trim_end_matches(':').to_owned()
+}
+
+/// Whether a text names this library, and not one whose name ends the same.
+fn names(text: &str, library: &str) -> bool {
+    text.match_indices(library)
+        .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+/// The names that a header gives to `KEYS` or `ARGV`, in order.
+fn documented(header: &[&str], array: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in header {
+        let Some(rest) = line.strip_prefix(&format!("-- {array}[")) else { continue };
+        let (number, rest) = rest.split_once("] ").unwrap();
+        assert_eq!(number.parse::<usize>().unwrap(), found.len() + 1, "{line}");
+        found.push(rest.split_whitespace().next().unwrap().to_owned());
+    }
+    found
+}
+
+/// The names that a script gives to `KEYS` or `ARGV` when it unpacks them, in order.
+fn unpacked(text: &str, array: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with("local ")) {
+        let Some((names, values)) = line["local ".len()..].split_once(" = ") else { continue };
+        for (name, value) in names.split(", ").zip(values.split(", ")) {
+            if value.contains(&format!("{array}[{}]", found.len() + 1)) {
+                found.push(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// What a wrapper passes in calls of this method, in order.
+fn passed(wrapper: &str, method: &str) -> Vec<String> {
+    wrapper
+        .match_indices(method)
+        .map(|(at, _)| {
+            let mut open = 1;
+            let rest = &wrapper[at + method.len()..];
+            let end = rest
+                .find(|c: char| {
+                    open += i32::from(c == '(') - i32::from(c == ')');
+                    open == 0
+                })
+                .unwrap();
+            rest[..end].to_lowercase()
+        })
+        .collect()
+}
+
+/// Position is the contract between a script and its wrapper: each argument has its name in it.
+fn assert_passes(script: &str, passed: &[String], documented: &[String]) {
+    assert_eq!(passed.len(), documented.len(), "{script}: passes {passed:?} for {documented:?}");
+    for (argument, name) in passed.iter().zip(documented) {
+        for part in name.split('_') {
+            assert!(argument.contains(part), "{script}: passes {argument:?} for {name}");
+        }
+    }
+}
+
+/// Every file with this extension under `dir`, at any depth.
+fn files(dir: &str, extension: &str) -> Vec<PathBuf> {
+    let (mut found, mut pending) = (Vec::new(), vec![root().join(dir)]);
+    while let Some(dir) = pending.pop() {
+        for path in fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|it| it == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
