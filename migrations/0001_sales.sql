@@ -40,6 +40,7 @@ CREATE TABLE sales (
     CONSTRAINT sales_stock_range         CHECK (stock BETWEEN 0 AND 10000000),
     -- 13 bits: a sequence number is epoch * 2^40 + counter and must stay exact as a double.
     CONSTRAINT sales_epoch_range         CHECK (epoch BETWEEN 0 AND 8191),
+    CONSTRAINT sales_served_epoch_range  CHECK (served_epoch BETWEEN 0 AND epoch),
     CONSTRAINT sales_ends_after_start    CHECK (ends_at IS NULL OR starts_at IS NULL OR ends_at > starts_at),
     CONSTRAINT sales_batch_size_range    CHECK (batch_size BETWEEN 1 AND 100),
     CONSTRAINT sales_interval_range      CHECK (admit_interval_ms BETWEEN 10 AND 60000),
@@ -52,6 +53,18 @@ CREATE TABLE sales (
     CONSTRAINT sales_sold_out_has_seq    CHECK (sold_out_at IS NULL OR sold_out_seq IS NOT NULL),
     CONSTRAINT sales_closed_iff_state    CHECK ((closed_at IS NOT NULL) = (state = 'closed'))
 );
+
+-- Units are numbered 1..stock, so a stock that fell would strand holds and orders.
+CREATE FUNCTION sales_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.stock < OLD.stock THEN
+        RAISE EXCEPTION 'the stock of a sale only rises; withdraw units instead'
+            USING CONSTRAINT = 'sales_stock_rises', ERRCODE = '23514';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER sales_guard BEFORE UPDATE OF stock ON sales
+    FOR EACH ROW EXECUTE FUNCTION sales_guard();
 
 -- Units an operator took out of the sale again. They count in `stock` and are never held.
 CREATE TABLE withdrawn_units (

@@ -42,7 +42,7 @@ CREATE INDEX holds_newest ON holds (sale_id, admitted_at DESC, seq DESC);
 -- 1 ≤ unit_no ≤ stock, not withdrawn, and only active → confirmed | released | expired.
 CREATE FUNCTION holds_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'DELETE' THEN
+    IF TG_OP IN ('DELETE', 'TRUNCATE') THEN
         RAISE EXCEPTION 'a hold is never deleted' USING CONSTRAINT = 'holds_kept', ERRCODE = '23514';
     END IF;
     IF TG_OP = 'INSERT' THEN
@@ -75,3 +75,18 @@ END $$;
 
 CREATE TRIGGER holds_guard BEFORE INSERT OR UPDATE OR DELETE ON holds
     FOR EACH ROW EXECUTE FUNCTION holds_guard();
+CREATE TRIGGER holds_not_truncated BEFORE TRUNCATE ON holds
+    FOR EACH STATEMENT EXECUTE FUNCTION holds_guard();
+
+-- A unit that somebody holds or owns stays in the sale.
+CREATE FUNCTION withdrawn_units_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM holds WHERE sale_id = NEW.sale_id AND unit_no = NEW.unit_no
+               AND state IN ('active', 'confirmed')) THEN
+        RAISE EXCEPTION 'unit % is held or sold', NEW.unit_no
+            USING CONSTRAINT = 'withdrawn_units_free', ERRCODE = '23514';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER withdrawn_units_guard BEFORE INSERT OR UPDATE ON withdrawn_units
+    FOR EACH ROW EXECUTE FUNCTION withdrawn_units_guard();

@@ -22,6 +22,9 @@ END $$;
 CREATE TRIGGER orders_guard BEFORE UPDATE OR DELETE ON orders
     FOR EACH ROW EXECUTE FUNCTION orders_guard();
 
+CREATE TRIGGER orders_not_truncated BEFORE TRUNCATE ON orders
+    FOR EACH STATEMENT EXECUTE FUNCTION orders_guard();
+
 -- What other systems are to be told, in the transaction of the thing itself.
 CREATE TABLE outbox (
     id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

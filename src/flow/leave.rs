@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{FlowError, Gate, Refusal, watch};
 use crate::ledger::Fate;
-use crate::sale::{Claim, SaleId, Ticket};
+use crate::sale::{Claim, HoldState, SaleId, Ticket};
 
 /// Takes the shopper's own ticket out of the line. Repeated, the same.
 ///
@@ -15,7 +15,7 @@ pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
     let (fate, _) = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
     tx.commit().await?;
     if fate == Fate::Admitted {
-        return Err(Refusal::AlreadyAdmitted.into());
+        return held(gate, claim.sale, claim.ticket).await;
     }
     out_of_line(gate, claim.sale, claim.ticket).await;
     Ok(())
@@ -41,10 +41,21 @@ pub async fn remove(
     }
     tx.commit().await?;
     if fate == Fate::Admitted {
-        return Err(Refusal::AlreadyAdmitted.into());
+        return held(gate, sale, ticket).await;
     }
     out_of_line(gate, sale, ticket).await;
     Ok(())
+}
+
+/// An admitted ticket cannot leave with its unit; one whose hold has ended is out already.
+async fn held(gate: &Gate, sale: SaleId, ticket: Ticket) -> Result<(), FlowError> {
+    let facts = gate.ledger.ticket(sale, ticket).await?;
+    match facts.and_then(|facts| facts.hold).map(|hold| hold.state) {
+        Some(HoldState::Released | HoldState::Expired) => Ok(()),
+        Some(HoldState::Active | HoldState::Confirmed) | None => {
+            Err(Refusal::AlreadyAdmitted.into())
+        }
+    }
 }
 
 /// Postgres has it; Redis is told, and the auditor tells it again should it not hear.

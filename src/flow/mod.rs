@@ -45,6 +45,7 @@ pub struct Gate {
     health: Health,
     /// Joins that were answered and wait to be journaled.
     deferred: AtomicUsize,
+    answers: keyed::Answers,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -152,6 +153,7 @@ impl Gate {
             changed: Notify::new(),
             health: Health::default(),
             deferred: AtomicUsize::new(0),
+            answers: keyed::Answers::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

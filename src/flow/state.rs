@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::view::View;
 use super::{FlowError, Gate, Refusal};
-use crate::ledger::Fate;
+use crate::ledger::{Fate, SaleSnapshot};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
 use crate::sale::{Claim, Hold, HoldState, SaleState, Status, Stock};
@@ -243,12 +243,22 @@ fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {
         position,
         waiting,
         stock: (!sale.settings.hide_stock).then_some(stock),
-        next_return_at: snapshot.next_return_at.filter(|_| stock.available() == 0),
-        eta: outlook::eta(position, view.pace),
+        next_return_at: snapshot
+            .next_return_at
+            .filter(|_| stock.available() == 0 && !sale.settings.hide_stock),
+        eta: outlook::eta(position, view.pace).filter(|_| is_moving(snapshot)),
         chance: chance.filter(|_| stock.seeded > 0),
         paused: sale.state == SaleState::Paused,
         next_poll_seconds: next_poll(position, sale.settings.checkout_window_seconds),
     })
+}
+
+/// Whether anybody can be let in now. While nobody can, the pace of the last minute says nothing of the wait.
+fn is_moving(snapshot: &SaleSnapshot) -> bool {
+    let most = snapshot.sale.settings.max_in_checkout;
+    snapshot.sale.state == SaleState::Open
+        && snapshot.stock.available() > 0
+        && most.is_none_or(|most| snapshot.stock.held < i64::from(most))
 }
 
 /// Most seconds between two polls.

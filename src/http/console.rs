@@ -93,6 +93,7 @@ impl Shown {
         let text = match self.done.as_deref()? {
             "create" => "The sale is made. Add its units, then open it.",
             "seed" => "The units are added.",
+            "withdraw" => "The units are taken out.",
             "open" => "The sale is open.",
             "pause" => "Admissions are paused. Everyone keeps the place.",
             "resume" => "Admissions go on.",
@@ -283,6 +284,7 @@ pub async fn action(
         Ok(mut body) => {
             let (form, name, field) = match action.as_str() {
                 "seed" => (&mut body.forms.seed, "seed", "count"),
+                "withdraw" => (&mut body.forms.withdraw, "withdraw", "count"),
                 "pace" => (&mut body.forms.pace, "pace", "batch_size"),
                 "notice" => (&mut body.forms.notice, "notice", "text"),
                 "close" => (&mut body.forms.close, "close", "slug"),
@@ -309,11 +311,11 @@ async fn steer(
     posted: &Posted,
 ) -> Result<(), Problem> {
     let command = match action {
-        "seed" => {
+        "seed" | "withdraw" => {
             let mut fields = fields(posted, &["count"])?;
             let count = said::seed_count(&mut fields);
             fields.finish()?;
-            Command::Seed { count }
+            if action == "seed" { Command::Seed { count } } else { Command::Withdraw { count } }
         }
         "open" => Command::Open,
         "pause" => Command::Pause,

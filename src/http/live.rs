@@ -15,7 +15,7 @@ use futures_util::stream;
 use metrics::{counter, gauge};
 use rand::RngExt;
 use serde_json::json;
-use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
 use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
@@ -158,27 +158,13 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
                 Some(state) => Next::Tell(Box::new(state)),
                 None => Next::Close(GOING_AWAY, "the sale is over here"),
             },
-            message = socket.recv() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    unanswered = 0;
-                    read(&text, &mut answered)
-                }
-                Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                    unanswered = 0;
-                    continue;
-                }
-                Some(Err(error)) if is_too_big(&error) => {
-                    Next::Close(TOO_BIG, "a message has at most 4 KiB")
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
+            message = socket.recv() => {
+                unanswered = 0; // Whatever it said, the client is there.
+                heard(message)
+            }
             _ = ping.tick() => {
                 unanswered += 1;
-                if unanswered > 2 || send(&mut socket, Message::Ping(Vec::new().into())).await.is_err() {
-                    return;
-                }
-                continue;
+                if unanswered > 2 { Next::Gone } else { Next::Ping }
             }
             () = watching.displaced.cancelled() => {
                 Next::Close(POLICY, "newer tabs of this ticket took its place")
@@ -193,10 +179,17 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
             Next::Tell(state) => {
                 tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
             }
-            Next::Now => match follow.now().await {
-                Ok(state) => tell(app, &mut socket, &state).await.map(|()| state.stage.is_final()),
-                Err(_) => return close(&mut socket, TRY_AGAIN, "come back in a moment").await,
-            },
+            Next::Now => {
+                // One who asks without pause is answered at this pace, and the rest waits in the kernel.
+                sleep_until(answered + POSITION_GAP).await;
+                answered = Instant::now();
+                match follow.now().await {
+                    Ok(state) => {
+                        tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
+                    }
+                    Err(_) => return close(&mut socket, TRY_AGAIN, "come back in a moment").await,
+                }
+            }
             Next::Complain(code) => {
                 nonsense += 1;
                 if nonsense > MOST_NONSENSE {
@@ -205,6 +198,9 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
                 let error = json!({ "type": "error", "code": code }).to_string();
                 send(&mut socket, Message::Text(error.into())).await.map(|()| false)
             }
+            Next::Ping => send(&mut socket, Message::Ping(Vec::new().into())).await.map(|()| false),
+            Next::Nothing => Ok(false),
+            Next::Gone => Err(Broken),
             Next::Close(code, why) => return close(&mut socket, code, why).await,
         };
         match sent {
@@ -227,20 +223,33 @@ enum Next {
     /// The client asked for the state.
     Now,
     Complain(&'static str),
+    Ping,
+    Nothing,
+    /// The client is not there any more.
+    Gone,
     Close(u16, &'static str),
 }
 
+/// What follows from a message.
+fn heard(message: Option<Result<Message, axum::Error>>) -> Next {
+    match message {
+        Some(Ok(Message::Text(text))) => read(&text),
+        Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Nothing,
+        Some(Err(error)) if is_too_big(&error) => {
+            Next::Close(TOO_BIG, "a message has at most 4 KiB")
+        }
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Next::Gone,
+    }
+}
+
 /// Reads what a client said.
-fn read(text: &str, answered: &mut Instant) -> Next {
+fn read(text: &str) -> Next {
     let said: Result<serde_json::Value, _> = serde_json::from_str(text);
     let Ok(said) = said else { return Next::Complain("not-json") };
     if said.get("type").and_then(serde_json::Value::as_str) != Some("position") {
         return Next::Complain("unknown-type");
     }
-    if answered.elapsed() < POSITION_GAP {
-        return Next::Complain("too-many-requests");
-    }
-    *answered = Instant::now();
     Next::Now
 }
 

@@ -97,23 +97,29 @@ pub async fn enter(
         }
     }
     let key = key.map(|key| keyed::join_key(line.id, &key, body.fingerprint()));
-    if let Some(key) = &key
-        && let Some(reply) = keyed::replay(&app.gate, key).await?
-    {
-        return Ok((reply, line.id));
-    }
     if let Some(limits) = &app.limits {
         limits.count(What::Joins, address)?;
     }
+    // A key names its ticket, so that a retry finds the place even while Postgres is away.
     let ticket = match &key {
         Some(key) => app.gate.signer.ticket_for_key(line.id, &key.key),
         None => Ticket::new(),
     };
-    let place = join::join(&app.gate, &line, ticket).await?;
+    let place = match join::join(&app.gate, &line, ticket).await {
+        Ok(place) => place,
+        // What was answered once is answered again, whatever became of the sale since.
+        Err(refused) => match &key {
+            Some(key) => match keyed::replay(&app.gate, key).await {
+                Some(reply) => return Ok((reply, line.id)),
+                None => return Err(refused.into()),
+            },
+            None => return Err(refused.into()),
+        },
+    };
     let claim = Claim { sale: line.id, ticket, seq: place.seq };
     let state = state::of(&app.gate, &line.view(), claim).await?;
     let reply = joined(app, &state, StatusCode::CREATED);
-    let reply = match &key {
+    let reply = match key {
         Some(key) => keyed::remember(&app.gate, key, reply).await,
         None => reply,
     };

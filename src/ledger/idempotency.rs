@@ -15,6 +15,13 @@ pub struct Key {
     pub fingerprint: Vec<u8>,
 }
 
+impl Key {
+    /// Caller, route and key in one.
+    pub fn name(&self) -> String {
+        format!("{}\n{}\n{}", self.caller, self.route, self.key)
+    }
+}
+
 /// What is stored under a key.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stored {
@@ -34,10 +41,9 @@ const LOCK_SEED: i64 = 0x1d3;
 impl Tx {
     /// Takes the key for this transaction, or says what is stored under it.
     pub async fn claim(&mut self, key: &Key) -> Result<Stored, LedgerError> {
-        let name = format!("{}\n{}\n{}", key.caller, key.route, key.key);
         let taken = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, $2)) AS "taken!""#,
-            name,
+            key.name(),
             LOCK_SEED,
         )
         .fetch_one(&mut *self.0)
@@ -50,34 +56,20 @@ impl Tx {
 
     /// Stores the answer of a key that this transaction claimed.
     pub async fn store(&mut self, key: &Key, status: u16, body: &Value) -> Result<(), LedgerError> {
-        if store_first(&mut *self.0, key, status, body).await? {
-            Ok(())
-        } else {
-            Err(LedgerError::Impossible("a claimed idempotency key with an answer"))
-        }
+        sqlx::query!(
+            "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
+             VALUES ($1, $2, $3, $4, $5, $6)",
+            key.caller,
+            key.route,
+            key.key,
+            key.fingerprint,
+            status.cast_signed(),
+            body,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
     }
-}
-
-/// Stores an answer unless one is there; says whether it was the first.
-async fn store_first<'e>(
-    executor: impl Executor<'e, Database = Postgres>,
-    key: &Key,
-    status: u16,
-    body: &Value,
-) -> Result<bool, LedgerError> {
-    let stored = sqlx::query!(
-        "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-        key.caller,
-        key.route,
-        key.key,
-        key.fingerprint,
-        status.cast_signed(),
-        body,
-    )
-    .execute(executor)
-    .await?;
-    Ok(stored.rows_affected() == 1)
 }
 
 async fn stored<'e>(
@@ -109,15 +101,37 @@ impl Ledger {
         stored(&self.reads, key).await
     }
 
-    /// Stores a join's answer unless one is there; says whether it was the first. One statement: it may be
-    /// given up half way.
-    pub async fn store_first(
+    /// Stores answers of joins, each unless one is there; returns the names of those that were the first.
+    pub async fn store_all(
         &self,
-        key: &Key,
-        status: u16,
-        body: &Value,
-    ) -> Result<bool, LedgerError> {
-        store_first(&self.keys, key, status, body).await
+        answers: &[(&Key, u16, &Value)],
+    ) -> Result<Vec<String>, LedgerError> {
+        let text = |of: fn(&Key) -> &String| -> Vec<String> {
+            answers.iter().map(|(key, _, _)| of(key).clone()).collect()
+        };
+        let prints: Vec<Vec<u8>> =
+            answers.iter().map(|(key, _, _)| key.fingerprint.clone()).collect();
+        let statuses: Vec<i16> =
+            answers.iter().map(|(_, status, _)| status.cast_signed()).collect();
+        let bodies: Vec<Value> = answers.iter().map(|(_, _, body)| Value::clone(body)).collect();
+        let rows = sqlx::query!(
+            "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
+             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::smallint[],
+                                  $6::jsonb[])
+             ON CONFLICT DO NOTHING RETURNING caller, route, key",
+            &text(|key| &key.caller),
+            &text(|key| &key.route),
+            &text(|key| &key.key),
+            &prints,
+            &statuses,
+            &bodies,
+        )
+        .fetch_all(&self.keys)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| format!("{}\n{}\n{}", row.caller, row.route, row.key))
+            .collect())
     }
 
     /// Forgets one page of keys older than a day; says how many.

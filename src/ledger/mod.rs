@@ -30,7 +30,7 @@ pub use snapshot::{SaleSnapshot, Snapshot};
 pub use sweep::Swept;
 
 /// Connections for confirming and giving back. Each call holds one for a single round trip or two.
-const ORDER_CONNECTIONS: u32 = 6;
+const ORDER_CONNECTIONS: u32 = 10;
 /// Connections for the journal, for recording batches and for the sweeper.
 const LINE_CONNECTIONS: u32 = 6;
 /// Connections for look-ups, lists and the operator's changes.
@@ -40,7 +40,7 @@ const READ_CONNECTIONS: u32 = 8;
 const REBUILD_CONNECTIONS: u32 = 2;
 /// Connections for what joins store under their idempotency keys: a stampede of those must not keep anyone
 /// from buying.
-const KEY_CONNECTIONS: u32 = 4;
+const KEY_CONNECTIONS: u32 = 2;
 /// How long a call waits for a free connection before it gives up: shed early rather than pile up.
 const ACQUIRE_WITHIN: Duration = Duration::from_millis(2_000);
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::flow::{Gate, audit, expire, selfcheck, watch};
+use crate::flow::{Gate, audit, expire, keyed, selfcheck, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -43,6 +43,8 @@ impl Loops {
         loops.spawn(sweep(gate.clone()));
         loops.spawn(audit_all(gate.clone()));
         loops.spawn(clean_up(gate.clone(), housekeeping));
+        let keeper = gate.clone();
+        loops.spawn(async move { keyed::keep(&keeper).await });
         loops
     }
 

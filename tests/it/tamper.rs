@@ -14,6 +14,14 @@ const REFUSED: &[(&str, &str)] = &[
     ("holds_unit_owned_once", "{hold} 1, gen_random_uuid(), 'active', NULL)"),
     ("holds_unit_owned_once", "{hold} 2, gen_random_uuid(), 'active', NULL)"),
     ("holds_unit_seeded", "{hold} 9, gen_random_uuid(), 'active', NULL)"),
+    ("withdrawn_units_free", "INSERT INTO withdrawn_units (sale_id, unit_no) VALUES ('{sale}', 1)"),
+    ("withdrawn_units_free", "INSERT INTO withdrawn_units (sale_id, unit_no) VALUES ('{sale}', 2)"),
+    (
+        "holds_unit_not_withdrawn",
+        "INSERT INTO withdrawn_units (sale_id, unit_no) VALUES ('{sale}', 5);
+         {hold} 5, gen_random_uuid(), 'active', NULL)",
+    ),
+    ("sales_stock_rises", "UPDATE sales SET stock = 4"),
     ("holds_unit_positive", "{hold} 0, gen_random_uuid(), 'active', NULL)"),
     (
         "orders_unit_sold_once",
@@ -35,6 +43,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("holds_fixed", "UPDATE holds SET unit_no = 4 WHERE unit_no = 1"),
     ("holds_fixed", "UPDATE holds SET ticket = gen_random_uuid() WHERE unit_no = 1"),
     ("holds_kept", "DELETE FROM holds WHERE unit_no = 1"),
+    ("holds_kept", "TRUNCATE holds CASCADE"),
     ("holds_state_known", "UPDATE holds SET state = 'lost', ended_at = now() WHERE unit_no = 1"),
     ("holds_ended_iff_final", "UPDATE holds SET state = 'released' WHERE unit_no = 1"),
     ("holds_ended_iff_final", "UPDATE holds SET ended_at = now() WHERE unit_no = 1"),
@@ -46,6 +55,7 @@ const REFUSED: &[(&str, &str)] = &[
     // An order stays.
     ("orders_kept", "UPDATE orders SET payment_reference = 'another'"),
     ("orders_kept", "DELETE FROM orders"),
+    ("orders_kept", "TRUNCATE orders"),
     (
         "orders_id_unique",
         "{order} {held}, (SELECT id FROM orders), '{sale}', 1, gen_random_uuid(), NULL, now())",
@@ -70,6 +80,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("sales_state_known", "UPDATE sales SET state = 'lost'"),
     ("sales_stock_range", "UPDATE sales SET stock = 10000001"),
     ("sales_epoch_range", "UPDATE sales SET epoch = 8192"),
+    ("sales_served_epoch_range", "UPDATE sales SET served_epoch = epoch + 1"),
     ("sales_ends_after_start", "UPDATE sales SET starts_at = now(), ends_at = now()"),
     ("sales_batch_size_range", "UPDATE sales SET batch_size = 101"),
     ("sales_interval_range", "UPDATE sales SET admit_interval_ms = 9"),
@@ -88,6 +99,9 @@ const REFUSED: &[(&str, &str)] = &[
 /// Named by the triggers, which the catalogue does not list.
 const BY_TRIGGER: &[&str] = &[
     "holds_unit_seeded",
+    "holds_unit_not_withdrawn",
+    "withdrawn_units_free",
+    "sales_stock_rises",
     "holds_begin_active",
     "holds_final",
     "holds_fixed",

@@ -132,6 +132,7 @@ impl AuditRow {
 /// its faults.
 pub struct AdminForms {
     pub seed: Form,
+    pub withdraw: Form,
     pub pace: Form,
     pub notice: Form,
     pub close: Form,
@@ -150,6 +151,7 @@ impl AdminForms {
         let empty = |name| Form::new(name, [("", ""); 0]);
         Self {
             seed: empty("seed"),
+            withdraw: empty("withdraw"),
             pace: Form::new("pace", pace),
             notice: Form::new("notice", [("text", notice.unwrap_or_default())]),
             close: empty("close"),
