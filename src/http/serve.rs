@@ -3,9 +3,10 @@
 //!
 //! `axum::serve` sets no timer, so a half-sent request would be kept for ever; hence our own loop.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +15,8 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use metrics::gauge;
+use ipnet::IpNet;
+use metrics::{counter, gauge};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -37,6 +39,58 @@ const NOTICE_DRAIN: Duration = Duration::from_millis(500);
 /// What is under way when a gateway drains has this long to finish.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
+/// The part of all connections that one address may have: a carrier's gateway with thousands of shoppers
+/// fits, and nobody takes every slot. Trusted proxies speak for many and have no such limit.
+const PART_OF_ONE: usize = 4;
+
+/// Open connections by address.
+#[derive(Default)]
+struct Peers {
+    open: Mutex<HashMap<IpAddr, usize>>,
+    /// None without limits.
+    most: Option<usize>,
+    trusted: Vec<IpNet>,
+}
+
+/// One connection of an address; it is counted until it is dropped.
+struct Peer {
+    peers: Arc<Peers>,
+    address: IpAddr,
+}
+
+impl Peers {
+    fn new(app: &App, max_connections: usize) -> Arc<Self> {
+        let most = app.limits.as_ref().map(|_| (max_connections / PART_OF_ONE).max(1));
+        Arc::new(Self { open: Mutex::default(), most, trusted: app.trusted_proxies.clone() })
+    }
+
+    /// Counts a connection, unless its address has too many.
+    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Peer> {
+        let address = address.to_canonical();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = open.entry(address).or_default();
+        let is_trusted = self.trusted.iter().any(|net| net.contains(&address));
+        if !is_trusted && self.most.is_some_and(|most| *count >= most) {
+            counter!(telemetry::LIMITED, "limit" => "connections").increment(1);
+            return None;
+        }
+        *count += 1;
+        Some(Peer { peers: self.clone(), address })
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
 /// Serves until `stop`, then drains: no new joins at once, sockets closed over a short spread, requests
 /// under way finished.
 pub async fn serve(
@@ -47,7 +101,9 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
-    let accepting = accept(listener, router(app.clone()), max_connections, &connections, &closing);
+    let peers = Peers::new(&app, max_connections);
+    let accepting =
+        accept(listener, router(app.clone()), max_connections, peers, &connections, &closing);
     tokio::select! {
         done = accepting => done?,
         () = async {
@@ -84,7 +140,7 @@ pub async fn serve_operations(
         .with_state(app);
     let connections = TaskTracker::new();
     tokio::select! {
-        done = accept(listener, routes, MOST, &connections, &stop) => done,
+        done = accept(listener, routes, MOST, Arc::default(), &connections, &stop) => done,
         () = stop.cancelled() => Ok(()),
     }
 }
@@ -93,6 +149,7 @@ async fn accept(
     listener: TcpListener,
     routes: Router,
     most: usize,
+    peers: Arc<Peers>,
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) -> std::io::Result<()> {
@@ -112,12 +169,13 @@ async fn accept(
                 continue;
             }
         };
+        let Some(counted) = peers.enter(peer.ip()) else { continue };
         let (http, routes, closing) = (http.clone(), routes.clone(), closing.clone());
         connections.spawn(async move {
             gauge!(telemetry::CONNECTIONS).increment(1);
             talk(http, stream, peer, routes, closing).await;
             gauge!(telemetry::CONNECTIONS).decrement(1);
-            drop(slot);
+            drop((slot, counted));
         });
     }
 }

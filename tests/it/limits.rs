@@ -1,9 +1,13 @@
 //! Limits for each address: told as 429 with the seconds to wait, and only to who calls too fast.
 
+use std::net::SocketAddr;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
 
-use crate::support::{ADMIN_KEY, Answer, Place, Shop, all};
+use crate::support::{ADMIN_KEY, Answer, Place, Shop, all, eventually};
 
 /// Sends calls in groups until one is refused; gives that refusal and how many were not.
 async fn until_refused(
@@ -67,4 +71,35 @@ async fn one_address_that_calls_without_a_pause_is_held_back() {
         until_refused(50_000, |_| shop.request(Method::GET, "/api/v1/sales/none")).await;
     refused.is_problem(429, "too-many-requests");
     assert!(taken >= 1_900, "a thousand shoppers may poll from one address: {taken}");
+}
+
+/// A bare connection from one of this machine's own addresses.
+async fn connect(shop: &Shop, from: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((from, 0))).unwrap();
+    socket.connect(shop.gateway.address).await.unwrap()
+}
+
+/// Whether a connection is answered, and not closed at once.
+async fn is_answered(mut stream: TcpStream) -> bool {
+    let asked = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut first = [0; 12];
+    asked.is_ok() && stream.read_exact(&mut first).await.is_ok() && &first == b"HTTP/1.1 200"
+}
+
+#[tokio::test]
+async fn one_address_cannot_take_every_connection() {
+    let shop = Shop::at(Place::fresh().await, true).await;
+    let mut idle = Vec::new();
+    // A quarter of the 5,000 that this gateway takes.
+    for _ in 0..1_250 {
+        idle.push(connect(&shop, [127, 0, 0, 1]).await);
+    }
+    assert!(!is_answered(connect(&shop, [127, 0, 0, 1]).await).await, "one too many");
+    assert!(is_answered(connect(&shop, [127, 0, 0, 2]).await).await, "somebody else");
+    drop(idle);
+    eventually("its slots are free again", async || {
+        is_answered(connect(&shop, [127, 0, 0, 1]).await).await
+    })
+    .await;
 }
