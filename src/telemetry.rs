@@ -1,5 +1,6 @@
 //! Log format and metric names: what is seen of a gateway from outside.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
@@ -94,7 +95,10 @@ pub enum LogFormat {
 pub fn start_logging(format: LogFormat) {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     // A second call in one process keeps the first one's format; tests do that.
     let started = match format {
         LogFormat::Text => lines.with_target(false).try_init(),

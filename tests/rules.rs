@@ -180,6 +180,26 @@ struct Module {
     path: String,
 }
 
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let mut documents = files("docs", "md");
+    documents.push(root().join("README.md"));
+    let mut seen = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        for link in text.split("](").skip(1) {
+            let target = link.split([')', '#']).next().unwrap();
+            if target.is_empty() || target.starts_with("http") {
+                continue;
+            }
+            seen += 1;
+            let file = document.parent().unwrap().join(target);
+            assert!(file.exists(), "{}: {target}", document.display());
+        }
+    }
+    assert!(seen >= 5, "the README leads to its documents and pictures: {seen}");
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }

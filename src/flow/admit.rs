@@ -10,8 +10,9 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use tokio::time::Instant;
 
+use super::recover::{self, Loss};
 use super::watch::{self, Line};
-use super::{FlowError, Gate, recover};
+use super::{FlowError, Gate};
 use crate::ledger::{Front, Recorded};
 use crate::live::{Ack, Admitted, LiveError, Slot};
 use crate::sale::{SaleState, Seq, Ticket};
@@ -79,7 +80,7 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
             Ok(Next::After(interval))
         }
         Ok(Admitted::Lost) => {
-            recover::soon(gate, line, front.epoch, "redis is behind postgres");
+            recover::soon(gate, line, front.epoch, Loss::OlderBatch);
             Ok(Next::After(interval))
         }
         Err(LiveError::Fenced) => {

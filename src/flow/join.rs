@@ -12,8 +12,9 @@ use metrics::{counter, histogram};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::recover::{self, Loss};
 use super::watch::{self, Line, Seen};
-use super::{FlowError, Gate, Refusal, recover};
+use super::{FlowError, Gate, Refusal};
 use crate::ledger::{Fate, Journaled, LedgerError};
 use crate::live::{LiveError, MOST_TICKETS, Waiter};
 use crate::sale::{SaleId, SaleState, Seq, Status, Ticket};
@@ -141,8 +142,7 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
             Err(Lost) => {
                 // Redis handed out a number twice: it went back in time. Rebuild, and place them anew.
                 let epoch = line.view().snapshot.sale.epoch;
-                let why = "a number was handed out twice";
-                if let Err(error) = recover::recover(gate, line, epoch, why).await {
+                if let Err(error) = recover::recover(gate, line, epoch, Loss::DoubledNumber).await {
                     tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "no rebuild");
                 }
             }
@@ -172,7 +172,7 @@ async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowErr
     watch::reread(gate, line).await?;
     match watch::survey(gate, line).await? {
         Seen::Well => Ok(()),
-        Seen::Lost { epoch, why } => recover::recover(gate, line, epoch, why).await,
+        Seen::Lost { epoch, loss } => recover::recover(gate, line, epoch, loss).await,
     }
 }
 
@@ -239,7 +239,9 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
                 if !journaled.doubled.is_empty() {
                     let tickets = journaled.doubled.len();
                     tracing::error!(sale.id = %line.id, tickets, "places were lost with redis");
-                    recover::soon(gate, line, journaled.epoch, "a number was handed out twice");
+                    // Numbers of an older epoch were lost with it, and it was rebuilt since.
+                    let epoch = joins.first().map_or(0, |(_, seq)| seq.epoch());
+                    recover::soon(gate, line, epoch, Loss::DoubledNumber);
                 }
                 return;
             }

@@ -238,7 +238,7 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withd
             None => watch::follow(gate, after.id, gate.snapshot(after.id).await?),
         };
         if after.epoch == 0 {
-            recover::recover(gate, &line, 0, "the sale is new").await?;
+            recover::recover(gate, &line, 0, recover::Loss::New).await?;
         }
         let epoch = line.view().snapshot.sale.epoch;
         let first = before.map_or(0, |sale| sale.stock);

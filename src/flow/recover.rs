@@ -23,15 +23,41 @@ const REBUILD: i64 = 0x7eb;
 /// A gateway rests this long after a rebuild before it begins another one of the same sale.
 const REST: Duration = Duration::from_secs(1);
 
+/// How a loss showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The sale was never loaded.
+    New,
+    /// Redis does not know the sale.
+    Missing,
+    /// Redis has the sale as it was in an older epoch.
+    OlderEpoch,
+    /// Redis has an older batch than Postgres.
+    OlderBatch,
+    /// A number was handed out twice.
+    DoubledNumber,
+}
+
+impl Loss {
+    /// Whether Redis looks well all the same: it answers under its epoch, and went back in time.
+    fn looks_well(self) -> bool {
+        match self {
+            Self::OlderBatch | Self::DoubledNumber => true,
+            Self::New | Self::Missing | Self::OlderEpoch => false,
+        }
+    }
+}
+
 /// Rebuilds one sale behind the scenes, unless this gateway is at it already.
-pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, why: &'static str) {
+pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, loss: Loss) {
     if line.rebuilding.swap(true, Ordering::Relaxed) {
         return;
     }
     let (gate, line) = (gate.clone(), line.clone());
     tokio::spawn(async move {
-        if let Err(error) = recover(&gate, &line, seen, why).await {
-            tracing::warn!(sale.id = %line.id, why, error = format!("{error:#}"), "no rebuild yet");
+        if let Err(error) = recover(&gate, &line, seen, loss).await {
+            let error = format!("{error:#}");
+            tracing::warn!(sale.id = %line.id, ?loss, error, "no rebuild yet");
         }
         gate.nudge();
         sleep(REST).await;
@@ -48,7 +74,7 @@ pub async fn recover(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
     seen: i32,
-    why: &str,
+    loss: Loss,
 ) -> Result<(), FlowError> {
     // Only one gateway at a time does the work. The lock saves work; the epoch keeps it right.
     let mut busy = gate.ledger.begin_rebuild().await?;
@@ -56,7 +82,7 @@ pub async fn recover(
         return Err(FlowError::Unavailable("redis", None));
     }
     let started = Instant::now();
-    let Some(epoch) = next_epoch(gate, line, seen).await? else {
+    let Some(epoch) = next_epoch(gate, line, seen, loss).await? else {
         busy.commit().await?;
         return watch::reread(gate, line).await;
     };
@@ -71,18 +97,28 @@ pub async fn recover(
         waiters,
         units,
         seconds = started.elapsed().as_secs_f64(),
-        why,
+        ?loss,
         "line and tokens were loaded into redis"
     );
     watch::reread(gate, line).await
 }
 
 /// Raises the epoch, unless Redis is well again or the sale is over.
-async fn next_epoch(gate: &Gate, line: &Line, seen: i32) -> Result<Option<i32>, FlowError> {
+async fn next_epoch(
+    gate: &Gate,
+    line: &Line,
+    seen: i32,
+    loss: Loss,
+) -> Result<Option<i32>, FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(line.id).await?;
     let Some(sale) = tx.sale(line.id).await? else { return Ok(None) };
-    if sale.state == SaleState::Closed || (sale.epoch != seen && is_well(gate, &sale).await?) {
+    if sale.state == SaleState::Closed {
+        return Ok(None);
+    }
+    // Somebody else may have rebuilt it since it was seen.
+    let may_be_well = sale.epoch != seen || !loss.looks_well();
+    if may_be_well && is_well(gate, &sale).await? {
         return Ok(None);
     }
     let epoch = tx.raise_epoch(line.id).await?;

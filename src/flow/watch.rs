@@ -14,8 +14,9 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use super::join::{Arrival, JOIN_QUEUE};
+use super::recover::{self, Loss};
 use super::view::{self, View};
-use super::{FlowError, Gate, operate, recover};
+use super::{FlowError, Gate, operate};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, LiveError, Survey};
 use crate::sale::{Places, SaleId, SaleState, Seq};
@@ -81,7 +82,7 @@ pub async fn tick(gate: &Arc<Gate>) {
         let seen = survey(gate, &line).await;
         match &seen {
             Ok(Seen::Well) => {}
-            Ok(Seen::Lost { epoch, why }) => recover::soon(gate, &line, *epoch, why),
+            Ok(Seen::Lost { epoch, loss }) => recover::soon(gate, &line, *epoch, *loss),
             Err(error) => {
                 tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "line not read");
             }
@@ -178,7 +179,7 @@ pub enum Seen {
     /// The mirror is up to date, or there is nothing to see any more.
     Well,
     /// Redis lost the sale since this epoch; it wants to be rebuilt.
-    Lost { epoch: i32, why: &'static str },
+    Lost { epoch: i32, loss: Loss },
 }
 
 /// Brings one line's mirror up to date and shows it.
@@ -198,7 +199,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         }
         match gate.live.survey(line.id, epoch, &mirror.since).await? {
             Survey::Missing => {
-                return Ok(Seen::Lost { epoch, why: "redis does not know the sale" });
+                return Ok(Seen::Lost { epoch, loss: Loss::Missing });
             }
             Survey::OtherEpoch(rules) if rules > epoch => {
                 reread(gate, line).await?; // This gateway slept through a rebuild.
@@ -208,7 +209,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
                 }
             }
             Survey::OtherEpoch(_) => {
-                return Ok(Seen::Lost { epoch, why: "redis is of an older epoch" });
+                return Ok(Seen::Lost { epoch, loss: Loss::OlderEpoch });
             }
             Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
                 // Whoever joins while the pages are read is above this counter, and is added with the
