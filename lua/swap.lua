@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- swap: put a rebuilt line and token list in place under a higher epoch.
 --
 -- KEYS[1] ctl          hash    epoch, counter, n, slot, version, popped_ms

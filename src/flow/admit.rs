@@ -84,6 +84,7 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
             Ok(Next::After(interval))
         }
         Err(LiveError::Fenced) => {
+            *ack = Ack::default(); // A replay of its batch makes a new one.
             watch::reread(gate, line).await?;
             Ok(Next::After(interval))
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::state::{self, Stage, TicketState, Waiting};
 use super::view::View;
@@ -25,6 +25,9 @@ const DETAIL_GAP: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(8);
 /// An admitted ticket's hold is looked up at least this often; its end is also told by each view.
 const RECHECK: Duration = Duration::from_secs(5);
+
+/// Longest time for one look-up, so that a Postgres that hangs does not keep a turn.
+const LOOK_UP_WITHIN: Duration = Duration::from_secs(3);
 
 /// One shopper's stream of states.
 pub struct Follow {
@@ -88,9 +91,9 @@ impl Follow {
             return Ok(state);
         }
         let turn = self.gate.lookups.acquire().await;
-        let state = state::of(&self.gate, view, self.claim).await;
+        let state = timeout(LOOK_UP_WITHIN, state::of(&self.gate, view, self.claim)).await;
         drop(turn);
-        state
+        state.unwrap_or(Err(FlowError::Unavailable("postgres", None)))
     }
 
     /// What this view changes for the ticket, if that is to be told now.

@@ -31,6 +31,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const MOST_DEFERRED: usize = 200_000;
 /// Between two attempts to write a deferred group.
 const DEFERRED_RETRY: Duration = Duration::from_millis(500);
+/// Attempts to put waiters into a line that is being rebuilt, before the auditor does.
+const RESTORE_ATTEMPTS: usize = 20;
 /// Attempts to place a group while Redis is being rebuilt.
 const PLACE_ATTEMPTS: usize = 3;
 
@@ -127,8 +129,8 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
             Err(LiveError::Fenced) if attempt < PLACE_ATTEMPTS => continue,
             Err(error) => {
                 tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "joins not placed");
-                // Redis may have placed them without our hearing of it; nobody would own those places.
-                tokio::spawn(withdraw(gate.clone(), line.clone(), tickets));
+                // Redis may have placed them all the same. A retry with its key finds the place, and the
+                // auditor takes out whoever is not in the journal.
                 return refuse(group, &Refused::Away("redis"));
             }
         };
@@ -174,13 +176,6 @@ async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowErr
         Seen::Well => Ok(()),
         Seen::Lost { epoch, loss } => recover::recover(gate, line, epoch, loss).await,
     }
-}
-
-/// Takes tickets out of line whose joins were refused. What this misses the auditor finds.
-async fn withdraw(gate: Arc<Gate>, line: Arc<Line>, tickets: Vec<Ticket>) {
-    sleep(DEFERRED_RETRY).await;
-    let epoch = line.view().snapshot.sale.epoch;
-    drop_from_line(&gate, &line, epoch, &tickets).await;
 }
 
 /// A number was handed out twice.
@@ -313,12 +308,27 @@ async fn settle_strays(
                 .map(|(ticket, seq)| Waiter { ticket: *ticket, seq: *seq }),
         );
     }
-    for page in back.chunks(crate::live::PAGE) {
-        if let Err(error) = gate.live.restore(line.id, epoch, page).await {
-            // The auditor compares line and journal and will find them.
-            tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "waiters not restored");
-        }
+    if restore(gate, line, epoch, &back).await.is_err() {
+        // A rebuild is under way that read the journal before these were in it.
+        let (gate, line) = (gate.clone(), line.clone());
+        tokio::spawn(async move {
+            for _ in 0..RESTORE_ATTEMPTS {
+                sleep(DEFERRED_RETRY).await;
+                let epoch = line.view().snapshot.sale.epoch;
+                if restore(&gate, &line, epoch, &back).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::warn!(sale.id = %line.id, "waiters left to the auditor");
+        });
     }
+}
+
+async fn restore(gate: &Gate, line: &Line, epoch: i32, back: &[Waiter]) -> Result<(), LiveError> {
+    for page in back.chunks(crate::live::PAGE) {
+        gate.live.restore(line.id, epoch, page).await?;
+    }
+    Ok(())
 }
 
 /// Takes tickets out of line, until Redis does not answer; the auditor finds the rest.

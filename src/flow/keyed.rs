@@ -18,6 +18,9 @@ const ANSWER_QUEUE: usize = 20_000;
 /// Answers stored with one statement.
 const MOST_ANSWERS: usize = 500;
 
+/// Longest time for one group; the next one must not wait for a Postgres that hangs.
+const STORE_WITHIN: Duration = Duration::from_secs(3);
+
 /// An answer on its way into the ledger.
 struct Answer {
     key: Key,
@@ -77,8 +80,12 @@ pub async fn keep(gate: &Gate) {
     let mut arrived = gate.answers.arrived.lock().await;
     let mut group = Vec::new();
     while arrived.recv_many(&mut group, MOST_ANSWERS).await > 0 {
-        if let Err(error) = store(gate, std::mem::take(&mut group)).await {
-            tracing::warn!(error = format!("{error:#}"), "answers of joins not stored");
+        match timeout(STORE_WITHIN, store(gate, std::mem::take(&mut group))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(error = format!("{error:#}"), "answers of joins not stored");
+            }
+            Err(_) => tracing::warn!("answers of joins not stored in time"),
         }
     }
 }

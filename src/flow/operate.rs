@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Begun, FlowError, Gate, Refusal, Reply, begin, recover, watch};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
-use crate::live::PAGE;
+use crate::live::{PAGE, Survey};
 use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings};
 
 /// Most units a sale may have; `sales_stock_range` keeps the same.
@@ -286,7 +286,7 @@ pub(super) async fn on_time(gate: &Arc<Gate>, seen: &SaleSnapshot) {
             // Who was given a place by a gateway that had not heard of it yet is told, too.
             let waits = gate.line_of(seen.id()).is_some_and(|line| line.view().waiting() > 0);
             if seen.sale.sold_out_at.is_none() || waits {
-                sell_out(gate, &seen.sale).await?;
+                sell_out(gate, seen.id()).await?;
             }
         }
         Ok::<(), FlowError>(())
@@ -326,25 +326,29 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
 }
 
 /// Marks a sale sold out for everyone who has a number by now, and empties its line.
-async fn sell_out(gate: &Arc<Gate>, sale: &Sale) -> Result<(), FlowError> {
+async fn sell_out(gate: &Arc<Gate>, id: SaleId) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
-    tx.exclude(sale.id).await?;
-    // Another gateway may have been faster; it is written down once.
-    let Some(sale) = tx.sale(sale.id).await? else { return Ok(()) };
+    tx.exclude(id).await?;
+    let Some(sale) = tx.sale(id).await? else { return Ok(()) };
     // Nobody can be journaled while the sale is excluded, so the counter covers everyone in line.
-    let upto = match gate.live.survey(sale.id, sale.epoch, "").await? {
-        crate::live::Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),
-        crate::live::Survey::OtherEpoch(_) | crate::live::Survey::Missing => return Ok(()),
+    let upto = match gate.live.survey(id, sale.epoch, "").await? {
+        Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),
+        Survey::OtherEpoch(_) | Survey::Missing => return Ok(()),
     };
-    // Units may have been added since it was seen: then nobody is told, and the line stays.
-    if !tx.mark_sold_out(sale.id, upto).await? {
-        return Ok(());
+    let is_first = sale.sold_out_at.is_none();
+    if is_first || !sale.was_told_sold_out(upto) {
+        // Units may have been added since it was seen: then nobody is told, and the line stays.
+        if !tx.mark_sold_out(id, upto).await? {
+            return Ok(());
+        }
+        if is_first {
+            tx.audit(id, "ropeline", "sold_out", &json!({ "number": upto.0 })).await?;
+        }
+        tx.commit().await?;
     }
-    if sale.sold_out_at.is_none() {
-        tx.audit(sale.id, "ropeline", "sold_out", &json!({ "number": upto.0 })).await?;
+    if is_first {
+        tracing::info!(sale.id = %id, "sold out");
+        gate.nudge();
     }
-    tx.commit().await?;
-    tracing::info!(sale.id = %sale.id, "sold out");
-    gate.nudge();
-    recover::empty_line(gate, sale.id, sale.epoch, upto).await
+    recover::empty_line(gate, id, sale.epoch, upto).await
 }

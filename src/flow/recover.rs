@@ -84,9 +84,15 @@ pub async fn recover(
     let started = Instant::now();
     let Some(epoch) = next_epoch(gate, line, seen, loss).await? else {
         busy.commit().await?;
-        return watch::reread(gate, line).await;
+        return watch::reread(gate, line).await.map(drop);
     };
-    let loaded = load(gate, line.id, epoch, &mut busy).await;
+    let attempt = rand::random();
+    let loaded = load(gate, line.id, epoch, attempt, &mut busy).await;
+    if loaded.is_err()
+        && let Err(error) = gate.live.load_drop(line.id, attempt).await
+    {
+        tracing::debug!(sale.id = %line.id, error = format!("{error:#}"), "left to its time limit");
+    }
     let outcome = if loaded.is_ok() { "done" } else { "failed" };
     counter!(telemetry::RECOVERIES, "outcome" => outcome).increment(1);
     let (waiters, units) = loaded?;
@@ -100,7 +106,7 @@ pub async fn recover(
         ?loss,
         "line and tokens were loaded into redis"
     );
-    watch::reread(gate, line).await
+    watch::reread(gate, line).await.map(drop)
 }
 
 /// Raises the epoch, unless Redis is well again or the sale is over.
@@ -136,9 +142,9 @@ async fn load(
     gate: &Gate,
     sale: SaleId,
     epoch: i32,
+    attempt: u32,
     busy: &mut Tx,
 ) -> Result<(usize, usize), FlowError> {
-    let attempt: u32 = rand::random();
     let (mut after, mut waiters) = (Seq(0), 0);
     loop {
         let page = gate.ledger.waiting_page(sale, after, PAGE as i64).await?;

@@ -1,6 +1,9 @@
 //! The state of one ticket: the whole truth about it at one moment, the same for poll, socket and page.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use super::view::View;
 use super::{FlowError, Gate, Refusal};
@@ -136,14 +139,17 @@ pub async fn of(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, F
     Ok(state(gate, view, claim, stage))
 }
 
+/// How long a caller who joins again waits for Postgres, before memory decides: as long as a join does.
+const AFRESH_WITHIN: Duration = Duration::from_millis(250);
+
 /// The state of a ticket for a caller who would join again: whether it left is asked of Postgres, because
 /// the mirror of this gateway may not have heard of it yet.
 ///
 /// # Errors
 /// Unavailable when Postgres is needed and away.
 pub async fn afresh(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
-    let facts = gate.ledger.ticket(claim.sale, claim.ticket).await;
-    let stage = match facts.ok().flatten().map(|facts| facts.fate) {
+    let facts = timeout(AFRESH_WITHIN, gate.ledger.ticket(claim.sale, claim.ticket)).await;
+    let stage = match facts.ok().and_then(Result::ok).flatten().map(|facts| facts.fate) {
         Some(Fate::Left) => Stage::Left,
         Some(Fate::Removed) => Stage::Removed,
         Some(Fate::Waiting | Fate::Admitted) | None => return of(gate, view, claim).await,

@@ -120,6 +120,8 @@ fn report(view: &View) {
 /// Reads all running sales from Postgres, follows new ones and lets go of those that are over.
 async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
     let asked = Instant::now();
+    // A sale that is made while this is read is not in it, and must not be let go for that.
+    let known: HashSet<SaleId> = gate.all_lines().iter().map(|line| line.id).collect();
     let snapshot = match timeout(SNAPSHOT_WITHIN, gate.ledger.snapshot()).await {
         Ok(read) => read?,
         Err(_) => return Err(FlowError::Unavailable("postgres", None)),
@@ -132,7 +134,7 @@ async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
         follow(gate, id, sale);
     }
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
-    lines.retain(|id, _| running.contains(id));
+    lines.retain(|id, _| running.contains(id) || !known.contains(id));
     Ok(())
 }
 
@@ -143,7 +145,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     if let Some(line) = gate.line_of(id) {
         line.view.send_if_modified(|view| {
             // A slow tick must not undo what was read after a change.
-            if snapshot.read_at < view.snapshot.read_at {
+            if snapshot.asked < view.snapshot.asked {
                 return false;
             }
             // What is shown may change with it, and each change has a version of its own. The places did not
@@ -202,8 +204,8 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
                 return Ok(Seen::Lost { epoch, loss: Loss::Missing });
             }
             Survey::OtherEpoch(rules) if rules > epoch => {
-                reread(gate, line).await?; // This gateway slept through a rebuild.
-                if line.view().snapshot.sale.epoch < rules {
+                // This gateway slept through a rebuild; or Postgres went back in time.
+                if reread(gate, line).await? < rules {
                     recover::postgres_is_behind(gate, line.id, "redis has a later epoch").await?;
                     return Ok(Seen::Well);
                 }
@@ -243,11 +245,12 @@ pub async fn past_view(gate: &Gate, sale: SaleId) -> Result<Arc<View>, FlowError
     Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default())))
 }
 
-/// Reads one sale from Postgres again and shows what it says.
-pub(super) async fn reread(gate: &Arc<Gate>, line: &Line) -> Result<(), FlowError> {
+/// Reads one sale from Postgres again and shows what it says; returns its epoch.
+pub(super) async fn reread(gate: &Arc<Gate>, line: &Line) -> Result<i32, FlowError> {
     let snapshot = gate.snapshot(line.id).await?;
+    let epoch = snapshot.sale.epoch;
     follow(gate, line.id, snapshot);
-    Ok(())
+    Ok(epoch)
 }
 
 async fn read_anew(gate: &Gate, sale: SaleId, epoch: i32) -> Result<Places, LiveError> {

@@ -86,7 +86,7 @@ impl Limits {
 }
 
 /// What counts as one address: a whole /64 of IPv6, which one household or one attacker has.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(ip) => {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::problem::{Code, Problem, ProblemShape};
+use super::serve::Slot;
 use super::shapes::TicketShape;
 use super::shopper::{claimed, ticket_state};
 use crate::flow::follow::Follow;
@@ -114,6 +115,7 @@ pub async fn socket(
     request: Request,
 ) -> Result<Response, Problem> {
     let (mut parts, _) = request.into_parts();
+    let slot = parts.extensions.get::<Slot>().cloned();
     app.check_origin(&Method::GET, &parts.headers)?;
     let (claim, line) = claimed(&app, &sale, &ticket, &parts.headers).await?;
     let upgrade =
@@ -134,6 +136,7 @@ pub async fn socket(
             if tell(&app, &mut socket, &state).await.is_ok() {
                 close(&mut socket, NORMAL, "final").await;
             }
+            drop(slot);
         }));
     };
     let follow = Follow::new(app.gate.clone(), &line, claim);
@@ -141,7 +144,7 @@ pub async fn socket(
     let guard = app.sockets.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
         run(&app, socket, follow, &watching).await;
-        drop((watching, guard));
+        drop((watching, guard, slot));
     }))
 }
 

@@ -18,13 +18,13 @@ use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
 use metrics::{counter, gauge};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{App, live, ops, router};
+use super::{App, limits, live, ops, router};
 use crate::telemetry;
 
 /// Headers must arrive within this time, and a connection may idle this long between two requests: a bit
@@ -53,7 +53,7 @@ struct Peers {
 }
 
 /// One connection of an address; it is counted until it is dropped.
-struct Peer {
+pub struct Peer {
     peers: Arc<Peers>,
     address: IpAddr,
 }
@@ -66,10 +66,10 @@ impl Peers {
 
     /// Counts a connection, unless its address has too many.
     fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Peer> {
-        let address = address.to_canonical();
+        let is_trusted = self.trusted.iter().any(|net| net.contains(&address.to_canonical()));
+        let address = limits::network(address.to_canonical());
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(address).or_default();
-        let is_trusted = self.trusted.iter().any(|net| net.contains(&address));
         if !is_trusted && self.most.is_some_and(|most| *count >= most) {
             counter!(telemetry::LIMITED, "limit" => "connections").increment(1);
             return None;
@@ -88,6 +88,28 @@ impl Drop for Peer {
                 open.remove(&self.address);
             }
         }
+    }
+}
+
+/// What a connection takes up. A WebSocket outlives the talk of its connection and keeps this meanwhile.
+#[derive(Clone)]
+pub struct Slot {
+    _held: Arc<(OwnedSemaphorePermit, Peer, Open)>,
+}
+
+/// Counts open connections for the metrics.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        gauge!(telemetry::CONNECTIONS).increment(1);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        gauge!(telemetry::CONNECTIONS).decrement(1);
     }
 }
 
@@ -170,13 +192,8 @@ async fn accept(
             }
         };
         let Some(counted) = peers.enter(peer.ip()) else { continue };
-        let (http, routes, closing) = (http.clone(), routes.clone(), closing.clone());
-        connections.spawn(async move {
-            gauge!(telemetry::CONNECTIONS).increment(1);
-            talk(http, stream, peer, routes, closing).await;
-            gauge!(telemetry::CONNECTIONS).decrement(1);
-            drop((slot, counted));
-        });
+        let slot = Slot { _held: Arc::new((slot, counted, Open::new())) };
+        connections.spawn(talk(http.clone(), stream, peer, routes.clone(), slot, closing.clone()));
     }
 }
 
@@ -185,6 +202,7 @@ async fn talk(
     stream: TcpStream,
     peer: SocketAddr,
     routes: Router,
+    slot: Slot,
     closing: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -192,6 +210,7 @@ async fn talk(
     }
     let service = routes.map_request(move |mut request: Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        request.extensions_mut().insert(slot.clone());
         request.map(axum::body::Body::new)
     });
     let connection = http

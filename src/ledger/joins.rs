@@ -51,7 +51,8 @@ pub struct Journaled {
 
 impl Tx {
     /// Writes joins into the journal, unless the sale is over; `even_if_over` for those that were already
-    /// answered. The caller shares the sale. Two who write the same join at once both succeed.
+    /// answered. The caller shares the sale. Two who write the same joins at once both succeed:
+    /// in the order of the numbers, neither waits for the other in a circle.
     pub async fn journal(
         &mut self,
         sale: SaleId,
@@ -80,6 +81,7 @@ impl Tx {
         let written = sqlx::query!(
             "INSERT INTO joins (sale_id, ticket, seq)
              SELECT $1, ticket, seq FROM UNNEST($2::uuid[], $3::bigint[]) AS j (ticket, seq)
+             ORDER BY seq
              ON CONFLICT DO NOTHING",
             sale.0,
             &tickets,

@@ -22,7 +22,7 @@ impl Ledger {
     pub async fn will_serve(&self, sale: SaleId, epoch: i32) -> Result<bool, LedgerError> {
         let done = sqlx::query!(
             "UPDATE sales SET served_epoch = epoch
-             WHERE id = $1 AND epoch = $2 AND served_epoch < epoch",
+             WHERE id = $1 AND epoch = $2 AND served_epoch < epoch AND state <> 'closed'",
             sale.0,
             epoch,
         )

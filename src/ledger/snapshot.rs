@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Ledger, LedgerError};
@@ -26,6 +27,8 @@ pub struct SaleSnapshot {
     pub sale: Sale,
     /// Postgres's time before it was read: whatever was committed by then is in it.
     pub read_at: Timestamp,
+    /// When this gateway asked, by a clock that never goes back: of two readings the later one counts.
+    pub asked: Instant,
     pub stock: Stock,
     /// Holds that ended without being bought.
     pub returned: i64,
@@ -44,27 +47,29 @@ impl SaleSnapshot {
 
 impl Ledger {
     pub async fn snapshot(&self) -> Result<Snapshot, LedgerError> {
-        let now = self.now().await?;
+        let (now, asked) = self.now().await?;
         let sales = self.running_sales().await?;
-        Ok(Snapshot { now, sales: self.with_stock(sales, now).await? })
+        Ok(Snapshot { now, sales: self.with_stock(sales, now, asked).await? })
     }
 
     /// The same for one sale, running or not.
     pub async fn sale_snapshot(&self, id: SaleId) -> Result<Option<SaleSnapshot>, LedgerError> {
-        let now = self.now().await?;
+        let (now, asked) = self.now().await?;
         let Some(sale) = self.find_sale(&id.to_string()).await? else { return Ok(None) };
-        Ok(self.with_stock(vec![sale], now).await?.pop())
+        Ok(self.with_stock(vec![sale], now, asked).await?.pop())
     }
 
-    async fn now(&self) -> Result<Timestamp, LedgerError> {
+    async fn now(&self) -> Result<(Timestamp, Instant), LedgerError> {
+        let asked = Instant::now();
         let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
-        Ok(now.fetch_one(&self.reads).await?.to_jiff())
+        Ok((now.fetch_one(&self.reads).await?.to_jiff(), asked))
     }
 
     async fn with_stock(
         &self,
         sales: Vec<Sale>,
         read_at: Timestamp,
+        asked: Instant,
     ) -> Result<Vec<SaleSnapshot>, LedgerError> {
         let ids: Vec<Uuid> = sales.iter().map(|sale| sale.id.0).collect();
         let counts = sqlx::query!(
@@ -115,6 +120,7 @@ impl Ledger {
                     ended: ended.remove(&sale.id.0).unwrap_or_default(),
                     sale,
                     read_at,
+                    asked,
                 })
             })
             .collect())

@@ -6,9 +6,9 @@ use redis::InfoDict;
 use super::{Live, LiveError, Waiter, keys, within};
 use crate::sale::SaleId;
 
-/// Seconds after which Redis forgets what a rebuild left that never got to its swap. The swap takes the
-/// limit away; nothing in use has one.
-const ABANDONED_AFTER: u32 = 3_600;
+/// Seconds after which Redis forgets what a rebuild left whose gateway died. Each page renews it, and the
+/// swap takes it away; nothing in use has one.
+const ABANDONED_AFTER: u32 = 120;
 
 /// How Redis is set up, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +58,18 @@ impl Live {
             pipe.cmd(add).arg(&key).arg(units).ignore();
             pipe.cmd("EXPIRE").arg(&key).arg(ABANDONED_AFTER).ignore();
         }
+        let queue = keys::next(&keys::queue(sale), attempt);
+        pipe.cmd("EXPIRE").arg(queue).arg(ABANDONED_AFTER).ignore();
         within(pipe.query_async(&mut self.others.clone())).await
+    }
+
+    /// Deletes what an attempt loaded that came to nothing.
+    pub async fn load_drop(&self, sale: SaleId, attempt: u32) -> Result<(), LiveError> {
+        let mut unlink = redis::cmd("UNLINK");
+        for key in [keys::queue(sale), keys::tokens(sale), keys::guard(sale)] {
+            unlink.arg(keys::next(&key, attempt));
+        }
+        within(unlink.query_async(&mut self.others.clone())).await
     }
 
     /// Deletes what Redis keeps of a sale that is over. Postgres has it all.

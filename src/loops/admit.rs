@@ -47,11 +47,13 @@ pub async fn admit_all(gate: Arc<Gate>) {
 
 async fn admit_one(gate: &Arc<Gate>, line: Arc<Line>) {
     let mut ack = Ack::default();
-    while gate.line_of(line.id).is_some() {
+    // A sale may be let go and followed again; then another task has it, with the line that is shown.
+    while gate.line_of(line.id).is_some_and(|now| Arc::ptr_eq(&now, &line)) {
         let view = line.view();
         let is_idle = match view.snapshot.sale.state {
             SaleState::Open | SaleState::Paused => view.waiting() == 0 && ack.n == 0,
-            SaleState::Scheduled | SaleState::Closed => ack.n == 0,
+            SaleState::Scheduled => ack.n == 0,
+            SaleState::Closed => true, // Redis has forgotten it.
         };
         let pause = if is_idle {
             LOOK_EVERY

@@ -6,6 +6,8 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{ADMIN_KEY, Answer, Place, Shop, all, eventually};
 
@@ -100,6 +102,30 @@ async fn one_address_cannot_take_every_connection() {
     drop(idle);
     eventually("its slots are free again", async || {
         is_answered(connect(&shop, [127, 0, 0, 1]).await).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_socket_counts_as_a_connection_for_as_long_as_it_is_open() {
+    let shop = Shop::at(Place::fresh().await, true).await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let ana = sale.join().await;
+    let bearer = format!("Bearer {}", ana.credential);
+    let mut request =
+        format!("ws{}{}", &shop.base[4..], ana.path("/live")).into_client_request().unwrap();
+    request.headers_mut().insert("authorization", bearer.parse().unwrap());
+    let (mut socket, _) =
+        client_async(request, connect(&shop, [127, 0, 0, 3]).await).await.unwrap();
+    let mut idle = Vec::new();
+    for _ in 1..1_250 {
+        idle.push(connect(&shop, [127, 0, 0, 3]).await);
+    }
+    assert!(!is_answered(connect(&shop, [127, 0, 0, 3]).await).await, "the socket is one of them");
+    socket.close(None).await.unwrap();
+    drop(socket);
+    eventually("its slot is free again", async || {
+        is_answered(connect(&shop, [127, 0, 0, 3]).await).await
     })
     .await;
 }

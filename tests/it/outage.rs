@@ -8,7 +8,7 @@ use ropeline::flow::audit::repair;
 use serde_json::json;
 
 use crate::recovery::gate;
-use crate::support::{Place, Shop, Shopper, eventually};
+use crate::support::{Answer, Place, Shop, Shopper, eventually};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -172,5 +172,35 @@ async fn a_postgres_that_hangs_keeps_nobody_from_joining_and_sells_nothing_twice
     Shopper::new(&shop, &late.body).becomes("sold_out").await;
     sale.adds_up().await;
     assert_eq!(sale.stats().await["joined"], 3, "the late one is in the journal, too");
+    end(stores, shop).await;
+}
+
+#[tokio::test]
+async fn a_join_that_is_repeated_while_redis_hangs_costs_nobody_the_place() {
+    let (mut stores, shop) = fragile().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let join =
+        async |key: &str| Answer::of(sale.join_request().header("idempotency-key", key)).await;
+    let first = join("the first key of all").await;
+    let (ana, ben) = (Shopper::new(&shop, &first.body), sale.join().await);
+
+    stores.freeze_redis().await.unwrap();
+    let again = join("the first key of all").await;
+    assert_eq!((again.status.as_u16(), &again.body["ticket"]), (201, &first.body["ticket"]));
+    sale.try_join().await.is_problem(503, "unavailable");
+    stores.thaw_redis().await.unwrap();
+
+    becomes_ready(&shop).await;
+    eventually("the place is shown", async || ana.poll().await.body["position"] == 1).await;
+    // Whatever is done behind the scenes about the join that got no answer has time to show.
+    for _ in 0..40 {
+        assert_eq!(ana.poll().await.body["position"], 1);
+        assert_eq!(ben.poll().await.body["position"], 2);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    sale.seed(1).await;
+    let anas = ana.hold().await;
+    assert_eq!(ana.confirm(&anas).await.status, 200);
+    assert_ne!(ben.poll().await.body["state"], "admitted");
     end(stores, shop).await;
 }

@@ -127,3 +127,44 @@ async fn units_seeded_by_mistake_are_taken_back_and_are_neither_offered_nor_miss
     eva.becomes("sold_out").await;
     sale.adds_up().await;
 }
+
+/// The name of a sale's advisory lock, as `Tx::exclude` takes it.
+fn lock_of(sale: &str) -> i64 {
+    let (high, low) = uuid::Uuid::parse_str(sale).unwrap().as_u64_pair();
+    (high ^ low).cast_signed()
+}
+
+#[tokio::test]
+async fn a_sale_that_is_made_while_another_one_keeps_a_gateway_waiting_is_admitted() {
+    let shop = Shop::open().await;
+    let sql = shop.place.sql().await;
+    let slow = shop.sale(json!({})).await;
+    let mut held = sql.begin().await.unwrap();
+    sqlx::query("SELECT pg_advisory_xact_lock($1)")
+        .bind(lock_of(&slow.id))
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    // It is due, and every gateway waits for its lock in the middle of a tick.
+    sqlx::query("UPDATE sales SET starts_at = now() - interval '1 second' WHERE slug = $1")
+        .bind(&slow.slug)
+        .execute(&sql)
+        .await
+        .unwrap();
+    eventually("the gateway waits for it", async || {
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+        )
+        .fetch_one(&sql)
+        .await
+        .unwrap();
+        waiting > 0
+    })
+    .await;
+    let sale = shop.open_sale(1, json!({})).await;
+    let ana = sale.join().await;
+    held.commit().await.unwrap();
+    slow.becomes("open").await;
+    let anas = ana.hold().await;
+    assert_eq!(ana.confirm(&anas).await.status, 200);
+}

@@ -255,11 +255,18 @@ impl Run {
                 return Err(format!("a rebuild was loaded: {loads:?}"));
             }
         }
-        let said = self.live.swap(self.sale, epoch, self.version, attempt).await;
-        if !self.full {
-            self.saw(if by > 0 { "swapped" } else { "overtaken" });
+        if loads.iter().any(Result::is_err) {
+            self.saw("full");
+            // What could not be loaded whole is thrown away, and never swapped in.
+            return self
+                .live
+                .load_drop(self.sale, attempt)
+                .await
+                .map_err(|error| error.to_string());
         }
-        self.check(said, false, true, |model| model.swap(epoch, &waiters, &units))
+        let said = self.live.swap(self.sale, epoch, self.version, attempt).await;
+        self.saw(if by > 0 { "swapped" } else { "overtaken" });
+        self.check(said, false, false, |model| model.swap(epoch, &waiters, &units))
     }
 
     /// Follows the line as a gateway does, and tells every waiter's place from it.
