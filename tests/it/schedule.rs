@@ -162,6 +162,8 @@ async fn a_sale_that_is_made_while_another_one_keeps_a_gateway_waiting_is_admitt
     })
     .await;
     let sale = shop.open_sale(1, json!({})).await;
+    // Long enough for the gateway to have begun its admission, and shorter than it waits for a lock.
+    tokio::time::sleep(Duration::from_millis(700)).await;
     let ana = sale.join().await;
     held.commit().await.unwrap();
     slow.becomes("open").await;
