@@ -62,9 +62,13 @@ enum Refused {
 /// # Errors
 /// Refused with `SaleClosed`, `SoldOut` or `LineFull`; unavailable when Redis does not answer or too many
 /// joins wait.
-pub async fn join(gate: &Gate, line: &Line, ticket: Ticket) -> Result<Place, FlowError> {
+pub async fn join(gate: &Arc<Gate>, line: &Line, ticket: Ticket) -> Result<Place, FlowError> {
     let started = Instant::now();
-    takes_joins(line)?;
+    if takes_joins(line).is_err() {
+        // Units may have been added elsewhere a moment ago.
+        watch::look_again(gate, line).await?;
+        takes_joins(line)?;
+    }
     if gate.draining.is_cancelled() {
         return Err(FlowError::Unavailable("gateway", None));
     }
@@ -126,7 +130,13 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
     for attempt in 1..=PLACE_ATTEMPTS {
         let seqs = match numbers(gate, line, &tickets).await {
             Ok(seqs) => seqs,
-            Err(LiveError::Fenced) if attempt < PLACE_ATTEMPTS => continue,
+            Err(LiveError::Fenced) if attempt < PLACE_ATTEMPTS => {
+                // Redis may have forgotten the sale because it was closed.
+                if let Err(refusal) = takes_joins(line) {
+                    return refuse(group, &Refused::No(refusal));
+                }
+                continue;
+            }
             Err(error) => {
                 tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "joins not placed");
                 // Redis may have placed them all the same. A retry with its key finds the place, and the

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Begun, FlowError, Gate, Refusal, Reply, begin, recover, watch};
+use super::watch::{self, Line};
+use super::{Begun, FlowError, Gate, Refusal, Reply, begin, recover};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
 use crate::live::{PAGE, Survey};
-use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings};
+use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings, Status};
 
 /// Most units a sale may have; `sales_stock_range` keeps the same.
 pub const MOST_UNITS: i32 = 10_000_000;
@@ -20,6 +21,11 @@ const TOKENS_AT_ONCE: usize = 100_000;
 
 /// How long an operator waits for Redis to hear of a change that Postgres has; the auditor tells it the rest.
 const TELL_WITHIN: Duration = Duration::from_secs(3);
+
+/// From here on each purchase looks whether it was the last: more than are bought between two ticks.
+const NEARLY_SOLD_OUT: i64 = 100;
+/// How long a purchase waits for that look; the next tick does it otherwise.
+const LOOK_WITHIN: Duration = Duration::from_millis(300);
 
 /// One change to one sale.
 #[derive(Debug, Clone, PartialEq)]
@@ -196,6 +202,9 @@ async fn change(
             Ok(sale.notice != *text)
         }
         Command::Open | Command::Pause | Command::Resume | Command::Close => {
+            if *command == Command::Pause && sale.status() == Status::SoldOut {
+                return Err(Refusal::NotOpen.into());
+            }
             let Some(to) = next_state(sale.state, command)? else { return Ok(false) };
             tx.set_state(id, to).await?;
             Ok(true)
@@ -207,6 +216,7 @@ async fn change(
 fn next_state(now: SaleState, command: &Command) -> Result<Option<SaleState>, Refusal> {
     match (now, command) {
         (SaleState::Closed, Command::Close) => Ok(None),
+        (SaleState::Closed, Command::Pause | Command::Resume) => Err(Refusal::NotOpen),
         (SaleState::Closed, _) => Err(Refusal::SaleClosed),
         (_, Command::Close) => Ok(Some(SaleState::Closed)),
         (SaleState::Open, Command::Open | Command::Resume) => Ok(None),
@@ -323,6 +333,29 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
     tracing::info!(sale.id = %id, action = command.action(), "sale changed as scheduled");
     Box::pin(tell_redis(gate, Some(&before), &after, &[])).await;
     Ok(())
+}
+
+/// After a purchase that may have been the last: if it was, that is written down before it is answered.
+pub(super) async fn after_purchase(gate: &Arc<Gate>, line: &Line) {
+    let unsold = {
+        let stock = line.view().snapshot.stock;
+        stock.held + stock.available()
+    };
+    if unsold > NEARLY_SOLD_OUT {
+        return;
+    }
+    let look = async {
+        watch::reread(gate, line).await?;
+        let view = line.view();
+        if view.snapshot.stock.is_sold_out() && view.snapshot.sale.sold_out_at.is_none() {
+            sell_out(gate, line.id).await?;
+            watch::reread(gate, line).await?;
+        }
+        Ok::<(), FlowError>(())
+    };
+    if !matches!(timeout(LOOK_WITHIN, look).await, Ok(Ok(()))) {
+        tracing::debug!(sale.id = %line.id, "the next tick sees whether it is sold out");
+    }
 }
 
 /// Marks a sale sold out for everyone who has a number by now, and empties its line.

@@ -125,6 +125,8 @@ async fn run(
         counter!(telemetry::HOLDS_ENDED, "state" => hold.state.as_str()).increment(1);
         if hold.state == HoldState::Released {
             super::expire::give_back(&gate, hold.sale, &[hold.unit]).await;
+        } else if let Some(line) = gate.line_of(hold.sale) {
+            super::operate::after_purchase(&gate, &line).await;
         }
         gate.nudge();
     }

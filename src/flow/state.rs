@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::view::View;
 use super::{FlowError, Gate, Refusal};
-use crate::ledger::{Fate, SaleSnapshot};
+use crate::ledger::{Fate, SaleSnapshot, TicketFacts};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
 use crate::sale::{Claim, Hold, HoldState, SaleState, Status, Stock};
@@ -25,7 +25,7 @@ pub struct TicketState {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
-    Scheduled { starts_at: Option<Timestamp>, waiting: u64 },
+    Scheduled { starts_at: Option<Timestamp>, waiting: u64, next_poll_seconds: u64 },
     Waiting(Waiting),
     Admitted { hold: Hold, checkout_url: Option<String> },
     Confirmed { hold: Hold },
@@ -142,17 +142,18 @@ pub async fn of(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, F
 /// How long a caller who joins again waits for Postgres, before memory decides: as long as a join does.
 const AFRESH_WITHIN: Duration = Duration::from_millis(250);
 
-/// The state of a ticket for a caller who would join again: whether it left is asked of Postgres, because
+/// The state of a ticket for a caller who would join again: whether it ended is asked of Postgres, because
 /// the mirror of this gateway may not have heard of it yet.
 ///
 /// # Errors
 /// Unavailable when Postgres is needed and away.
 pub async fn afresh(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
     let facts = timeout(AFRESH_WITHIN, gate.ledger.ticket(claim.sale, claim.ticket)).await;
-    let stage = match facts.ok().and_then(Result::ok).flatten().map(|facts| facts.fate) {
-        Some(Fate::Left) => Stage::Left,
-        Some(Fate::Removed) => Stage::Removed,
-        Some(Fate::Waiting | Fate::Admitted) | None => return of(gate, view, claim).await,
+    let stage = match facts.ok().and_then(Result::ok).flatten() {
+        Some(TicketFacts { fate: Fate::Left, .. }) => Stage::Left,
+        Some(TicketFacts { fate: Fate::Removed, .. }) => Stage::Removed,
+        Some(TicketFacts { fate: Fate::Admitted, hold: Some(hold), .. }) => held(view, hold),
+        Some(_) | None => return of(gate, view, claim).await,
     };
     Ok(state(gate, view, claim, stage))
 }
@@ -233,7 +234,8 @@ fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {
     let sale = &snapshot.sale;
     let waiting = view.waiting().max(position);
     if sale.state == SaleState::Scheduled {
-        return Stage::Scheduled { starts_at: sale.settings.starts_at, waiting };
+        let next_poll_seconds = next_poll(SCHEDULED_POLL, sale.settings.checkout_window_seconds);
+        return Stage::Scheduled { starts_at: sale.settings.starts_at, waiting, next_poll_seconds };
     }
     debug_assert!(position >= 1, "number {} at place 0", claim.seq);
     let stock = snapshot.stock;
@@ -267,6 +269,8 @@ fn is_moving(snapshot: &SaleSnapshot) -> bool {
         && most.is_none_or(|most| snapshot.stock.held < i64::from(most))
 }
 
+/// Before the start everybody polls as somebody at this place would.
+const SCHEDULED_POLL: u64 = 400;
 /// Most seconds between two polls.
 const POLL_MOST: u64 = 30;
 

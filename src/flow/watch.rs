@@ -58,6 +58,8 @@ pub struct Line {
     pub(super) arrivals: mpsc::Sender<Arrival>,
     /// This gateway is rebuilding it, or rests after a rebuild that failed.
     pub(super) rebuilding: AtomicBool,
+    /// Taken by whoever reads the sale again for everyone who waits for it.
+    looking: Mutex<()>,
 }
 
 impl Line {
@@ -165,6 +167,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         mirror: Mutex::default(),
         arrivals,
         rebuilding: AtomicBool::new(false),
+        looking: Mutex::default(),
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
     // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
@@ -237,6 +240,32 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         }
     }
     Err(FlowError::Unavailable("redis", None))
+}
+
+/// How old a snapshot may be before a refusal is based on it.
+const REFUSE_BY: Duration = Duration::from_millis(50);
+
+/// Reads one sale again, unless that was done just now; one reader at a time.
+pub(super) async fn look_again(gate: &Arc<Gate>, line: &Line) -> Result<(), FlowError> {
+    let _turn = line.looking.lock().await;
+    if line.view().snapshot.asked.elapsed() > REFUSE_BY {
+        reread(gate, line).await?;
+    }
+    Ok(())
+}
+
+/// The line of a sale that runs, which this gateway may not have heard of yet; none of one that is closed.
+pub async fn find(gate: &Arc<Gate>, reference: &str) -> Result<Option<Arc<Line>>, FlowError> {
+    if let Some(line) = gate.line(reference) {
+        return Ok(Some(line));
+    }
+    let snapshot = gate.snapshot(gate.sale(reference).await?.id).await?;
+    if snapshot.sale.state == SaleState::Closed {
+        return Ok(None);
+    }
+    let line = follow(gate, snapshot.id(), snapshot);
+    survey(gate, &line).await?;
+    Ok(Some(line))
 }
 
 /// The view of a sale that is over and that no gateway follows any more.

@@ -112,7 +112,7 @@ pub struct Notice {
 #[schema(as = Confirm)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct Confirm {
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(max_length = 200)]
     payment_reference: Option<String>,
 }
 

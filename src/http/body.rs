@@ -45,7 +45,10 @@ impl Raw {
     /// A digest of what was said, for idempotency: an empty body and `{}` say the same.
     pub fn fingerprint(&self) -> Vec<u8> {
         let said = serde_json::from_slice::<Value>(&self.0).unwrap_or(Value::Null);
-        let said = if said == Value::Null { Value::Object(Map::new()) } else { said };
+        let mut said = if said.is_null() { Value::Object(Map::new()) } else { said };
+        if let Some(fields) = said.as_object_mut() {
+            fields.retain(|_, value| !value.is_null()); // It says what a missing one says.
+        }
         Sha256::digest(said.to_string()).to_vec()
     }
 
@@ -161,6 +164,16 @@ impl Fields {
         for fault in faults {
             if !self.faults.iter().any(|known| known.field == fault.field) {
                 self.faults.push(fault);
+            }
+        }
+    }
+
+    /// Fields that may be left out, but not be null.
+    pub fn not_null(&mut self, names: &[&str]) {
+        for name in names {
+            if self.map.get(*name).is_some_and(Value::is_null) {
+                self.map.remove(*name);
+                self.faults.push(Fault::new(name, "must not be null"));
             }
         }
     }

@@ -193,9 +193,19 @@ impl App {
     /// # Errors
     /// `origin-not-allowed` when an `Origin` is named that is not ours.
     pub fn check_origin(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if method.is_safe() && !headers.contains_key(header::UPGRADE) {
-            return Ok(());
-        }
+        let is_a_look = method.is_safe() && !headers.contains_key(header::UPGRADE);
+        // Only cookies come along by themselves; whoever names a credential has it.
+        let by_cookie = headers.contains_key(header::COOKIE)
+            && bearer(headers).is_none()
+            && subprotocol(headers).is_none();
+        if is_a_look || !by_cookie { Ok(()) } else { self.demand_origin(headers) }
+    }
+
+    /// The same for the forms of our own pages, whoever sends them.
+    ///
+    /// # Errors
+    /// `origin-not-allowed` when an `Origin` is named that is not ours.
+    pub fn demand_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
         let is_ours = origin.to_str().is_ok_and(|origin| match &self.public_origin {
             Some(ours) => origin == ours,

@@ -41,8 +41,11 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 const PING_EVERY: Duration = Duration::from_secs(25);
 /// Messages that were not understood, or came too fast, before the socket is closed.
 const MOST_NONSENSE: u32 = 10;
-/// Least time between two answers to `position`.
-const POSITION_GAP: Duration = Duration::from_millis(200);
+/// Answers to `position`: so many at once, and then one in so long.
+const POSITION_BURST: u32 = 20;
+const POSITION_GAP: Duration = Duration::from_millis(50);
+/// How long a client has to answer a farewell.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// When the gateway goes away its sockets are closed over this time, so that their shoppers do not reach
 /// the other gateways all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(3);
@@ -53,6 +56,7 @@ const COMMENT_EVERY: Duration = Duration::from_secs(10);
 
 const NORMAL: u16 = 1000;
 const GOING_AWAY: u16 = 1001;
+const NOT_TEXT: u16 = 1007;
 const POLICY: u16 = 1008;
 const TOO_BIG: u16 = 1009;
 const TRY_AGAIN: u16 = 1013;
@@ -104,6 +108,8 @@ impl Drop for Watching {
 ///
 /// Credential as bearer token, as cookie, or as the second subprotocol:
 /// `Sec-WebSocket-Protocol: ropeline.v1, <credential>`. Send `{"type":"position"}` to be told at once.
+/// Anything else is answered with `{"type":"error","code":"…"}`: `not-json`, `unknown-type` or
+/// `binary-not-understood`.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/live", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 101, description = "States follow, each as a text frame"),
@@ -154,7 +160,8 @@ struct Broken;
 async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Watching) {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let (mut unanswered, mut nonsense) = (0_u32, 0_u32);
-    let mut answered = Instant::now() - POSITION_GAP;
+    // When the answers so far would be due at the slowest pace (the generic cell rate algorithm).
+    let mut due = Instant::now();
     loop {
         let next = tokio::select! {
             state = follow.next() => match state {
@@ -184,8 +191,8 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
             }
             Next::Now => {
                 // One who asks without pause is answered at this pace, and the rest waits in the kernel.
-                sleep_until(answered + POSITION_GAP).await;
-                answered = Instant::now();
+                due = due.max(Instant::now()) + POSITION_GAP;
+                sleep_until(due - POSITION_GAP * POSITION_BURST).await;
                 match follow.now().await {
                     Ok(state) => {
                         tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
@@ -203,6 +210,11 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
             }
             Next::Ping => send(&mut socket, Message::Ping(Vec::new().into())).await.map(|()| false),
             Next::Nothing => Ok(false),
+            Next::Bye => {
+                // Reading on sends the answer to its farewell.
+                let _ = timeout(FAREWELL, async { while socket.recv().await.is_some() {} }).await;
+                return;
+            }
             Next::Gone => Err(Broken),
             Next::Close(code, why) => return close(&mut socket, code, why).await,
         };
@@ -214,10 +226,16 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
     }
 }
 
-/// Whether a message could not be read for its size.
-fn is_too_big(error: &axum::Error) -> bool {
+/// What follows from a message that could not be read.
+fn broken(error: &axum::Error) -> Next {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<tungstenite::Error>());
-    cause.is_some_and(|cause| matches!(cause, tungstenite::Error::Capacity(_)))
+    match cause {
+        Some(tungstenite::Error::Capacity(_)) => {
+            Next::Close(TOO_BIG, "a message has at most 4 KiB")
+        }
+        Some(tungstenite::Error::Utf8(_)) => Next::Close(NOT_TEXT, "text must be UTF-8"),
+        Some(_) | None => Next::Gone,
+    }
 }
 
 /// What to do next on a socket.
@@ -228,6 +246,8 @@ enum Next {
     Complain(&'static str),
     Ping,
     Nothing,
+    /// The client closes the socket.
+    Bye,
     /// The client is not there any more.
     Gone,
     Close(u16, &'static str),
@@ -239,10 +259,9 @@ fn heard(message: Option<Result<Message, axum::Error>>) -> Next {
         Some(Ok(Message::Text(text))) => read(&text),
         Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
         Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Nothing,
-        Some(Err(error)) if is_too_big(&error) => {
-            Next::Close(TOO_BIG, "a message has at most 4 KiB")
-        }
-        Some(Ok(Message::Close(_)) | Err(_)) | None => Next::Gone,
+        Some(Ok(Message::Close(_))) => Next::Bye,
+        Some(Err(error)) => broken(&error),
+        None => Next::Gone,
     }
 }
 
@@ -273,10 +292,7 @@ async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(why) };
     if send(socket, Message::Close(Some(frame))).await.is_ok() {
         // Give the client a moment to answer, so that it sees the code and not a reset.
-        let _ = timeout(Duration::from_secs(1), async {
-            while let Some(Ok(_)) = socket.recv().await {}
-        })
-        .await;
+        let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
 }
 

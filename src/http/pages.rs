@@ -3,7 +3,7 @@
 
 use askama::Template;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::App;
@@ -105,7 +105,7 @@ impl FromRequest<App> for Posted {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        app.check_origin(&Method::POST, request.headers())?;
+        app.demand_origin(request.headers())?;
         let raw = Raw::from_request(request, app).await?;
         serde_urlencoded::from_bytes(&raw.0)
             .map(Self)

@@ -260,10 +260,10 @@ impl TicketShape {
 fn stage(app: &App, state: &TicketState) -> (&'static str, Value) {
     let hold_of = |hold: &Hold| HoldShape::new(hold, state.server_time);
     match &state.stage {
-        Stage::Scheduled { starts_at, waiting } => (
+        Stage::Scheduled { starts_at, waiting, next_poll_seconds } => (
             "scheduled",
             json!({ "starts_at": starts_at, "waiting": waiting, "number": state.claim.seq.0,
-                    "next_poll_seconds": 5 }),
+                    "next_poll_seconds": next_poll_seconds }),
         ),
         Stage::Waiting(w) => (
             "waiting",

@@ -14,13 +14,13 @@ use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Operator, Shopper};
 use super::limits::{Address, What};
-use super::problem::{Code, Problem, ProblemShape};
+use super::problem::{Problem, ProblemShape};
 use super::shapes::{FactsShape, HoldShape, JoinedShape, TicketShape};
 use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::TicketState;
 use crate::flow::watch::{self, Line};
 use crate::flow::{Refusal, Reply, join, keyed, leave, lists, state};
-use crate::sale::{Claim, Fault, Hold, HoldId, SaleId, SaleState, Ticket};
+use crate::sale::{Claim, Fault, Hold, HoldId, SaleId, Ticket};
 
 /// A join's key is its only secret, so a short one is not honoured.
 const SHORTEST_JOIN_KEY: usize = 16;
@@ -80,15 +80,8 @@ pub async fn enter(
     body: &Raw,
     address: IpAddr,
 ) -> Result<(Reply, SaleId), Problem> {
-    let Some(line) = app.gate.line(sale) else {
-        let sale = app.gate.sale(sale).await?;
-        // It exists and this gateway does not follow it: it is over, or only just made.
-        return Err(match sale.state {
-            SaleState::Closed => Refusal::SaleClosed.into(),
-            SaleState::Scheduled | SaleState::Open | SaleState::Paused => {
-                Problem::new(Code::Unavailable, "this sale was made just now")
-            }
-        });
+    let Some(line) = watch::find(&app.gate, sale).await? else {
+        return Err(Refusal::SaleClosed.into());
     };
     if let Some(claim) = shopper.of_sale(line.id) {
         let state = state::afresh(&app.gate, &line.view(), claim).await?;
@@ -234,7 +227,7 @@ pub async fn hold(
 /// an API key always. Repeating it answers 200 with the same order. After 503 `unknown-outcome`, repeat.
 #[utoipa::path(post, path = "/api/v1/holds/{hold}/confirm", tag = "shopper",
     params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
-    request_body = Confirm,
+    request_body = Option<Confirm>,
     security(("credential" = []), ("api_key" = [])),
     responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
               (status = 403, body = ProblemShape), (status = 404, body = ProblemShape),
@@ -247,7 +240,7 @@ pub async fn confirm(
     body: Raw,
 ) -> Result<Reply, Problem> {
     let mut fields = body.fields()?;
-    let payment_reference = fields.text("payment_reference");
+    let payment_reference = fields.text("payment_reference").filter(|text| !text.is_empty());
     fields.add(reference_faults(payment_reference.as_deref()));
     fields.finish()?;
     end(&app, &hold, Settle::Confirm { payment_reference }, &headers, &body).await
@@ -255,11 +248,9 @@ pub async fn confirm(
 
 /// What is wrong with a payment reference.
 pub fn reference_faults(reference: Option<&str>) -> Vec<Fault> {
-    let is_good = reference.is_none_or(|text| {
-        (1..=LONGEST_REFERENCE).contains(&text.chars().count())
-            && !text.chars().any(char::is_control)
-    });
-    let rule = "must have 1 to 200 characters and no control characters";
+    let is_good = reference
+        .is_none_or(|text| text.chars().count() <= LONGEST_REFERENCE && !text.contains('\0'));
+    let rule = "must have up to 200 characters, and none of them NUL";
     if is_good { Vec::new() } else { vec![Fault::new("payment_reference", rule)] }
 }
 

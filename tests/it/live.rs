@@ -1,6 +1,7 @@
 //! The WebSocket and the event stream: whole states, the same as a poll answers, until the last one.
 
 use futures_util::SinkExt;
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -278,4 +279,17 @@ async fn a_quiet_event_stream_sends_comment_lines() {
         }
     });
     comment.await.expect("a comment line");
+}
+
+#[tokio::test]
+async fn a_client_that_says_farewell_is_answered() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let mut socket = Socket::open(&shop, &sale.join().await).await;
+    socket.next().await.unwrap();
+    socket.0.close(None).await.unwrap();
+    // Without an answer this ends in an error: the connection was reset before the handshake of closing.
+    while let Some(heard) = socket.0.next().await {
+        heard.unwrap();
+    }
 }

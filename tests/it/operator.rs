@@ -120,8 +120,9 @@ async fn each_step_of_a_sales_life_is_safe_to_repeat_and_none_is_taken_out_of_or
             assert_eq!(sale.facts().await["status"], status);
         }
     }
-    for late in ["open", "pause", "resume"] {
-        tell(late).await.is_problem(409, "sale-closed");
+    tell("open").await.is_problem(409, "sale-closed");
+    for late in ["pause", "resume"] {
+        tell(late).await.is_problem(409, "not-open");
     }
     shop.tell(&sale.path("/tokens"), json!({ "count": 1 })).await.is_problem(409, "sale-closed");
     // A step that changed nothing is no news.

@@ -29,6 +29,17 @@ pub fn change_command(fields: &mut Fields, sale: &Sale) -> Command {
 
 /// Reads settings over `base`: those of a new sale, or of one that is changed.
 fn settings(fields: &mut Fields, base: Settings) -> Settings {
+    fields.not_null(&[
+        "slug",
+        "name",
+        "batch_size",
+        "admit_interval_ms",
+        "checkout_window_seconds",
+        "expiry_grace_seconds",
+        "checkout",
+        "hide_stock",
+        "max_waiting",
+    ]);
     let nullable_time = |fields: &mut Fields, name: &str, old| {
         if fields.has(name) { fields.time(name) } else { old }
     };
