@@ -48,7 +48,7 @@ pub async fn facts(
     params(("sale" = String, Path, description = "id or slug"),
            ("Idempotency-Key" = Option<String>, Header, description = "16 to 200 characters")),
     responses((status = 201, body = JoinedShape), (status = 200, body = JoinedShape),
-              (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
+              (status = 403, body = ProblemShape), (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
               (status = 422, body = ProblemShape), (status = 429, body = ProblemShape),
               (status = 503, body = ProblemShape)))]
 pub async fn join(
@@ -187,7 +187,7 @@ pub async fn claimed(
 #[utoipa::path(delete, path = "/api/v1/sales/{sale}/tickets/{ticket}", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 204, description = "Out of line; repeated, the same"),
-              (status = 401, body = ProblemShape), (status = 404, body = ProblemShape),
+              (status = 401, body = ProblemShape), (status = 403, body = ProblemShape), (status = 404, body = ProblemShape),
               (status = 409, body = ProblemShape)))]
 pub async fn depart(
     State(app): State<App>,
@@ -258,7 +258,7 @@ pub fn reference_faults(reference: Option<&str>) -> Vec<Fault> {
 #[utoipa::path(post, path = "/api/v1/holds/{hold}/release", tag = "shopper",
     params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     security(("credential" = []), ("api_key" = [])),
-    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
+    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape), (status = 403, body = ProblemShape),
               (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
               (status = 503, body = ProblemShape)))]
 pub async fn release(

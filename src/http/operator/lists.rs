@@ -28,6 +28,12 @@ pub struct PageQuery {
     limit: Option<String>,
     /// `next_cursor` of the page before
     cursor: Option<String>,
+}
+
+/// Which holds of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StateQuery {
     /// Only holds in this state
     state: Option<String>,
 }
@@ -119,7 +125,7 @@ pub async fn sales(
 
 /// Holds, newest first
 #[utoipa::path(get, path = "/api/v1/admin/sales/{sale}/holds", tag = "operator",
-    security(("api_key" = [])), params(("sale" = String, Path), PageQuery),
+    security(("api_key" = [])), params(("sale" = String, Path), PageQuery, StateQuery),
     responses((status = 200, body = Page<HoldShape>), (status = 404, body = ProblemShape),
               (status = 422, body = ProblemShape)))]
 pub async fn holds(
@@ -127,9 +133,10 @@ pub async fn holds(
     _: Operator,
     Path(sale): Path<String>,
     Query(query): Query<PageQuery>,
+    Query(only): Query<StateQuery>,
 ) -> Result<Json<Page<HoldShape>>, Problem> {
     let (limit, after) = query.read()?;
-    let state = match query.state.as_deref().map(HoldState::parse) {
+    let state = match only.state.as_deref().map(HoldState::parse) {
         Some(None) => {
             let rule = "must be active, confirmed, released or expired";
             return Err(Problem::invalid(vec![Fault::new("state", rule)]));
