@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::watch::{self, Line};
-use super::{Begun, FlowError, Gate, Refusal, Reply, begin, recover};
+use super::{Begun, FlowError, Gate, Refusal, Reply, audit, begin, recover};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
 use crate::live::{PAGE, Survey};
 use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings, Status};
@@ -22,6 +22,9 @@ const TOKENS_AT_ONCE: usize = 100_000;
 /// How long an operator waits for Redis to hear of a change that Postgres has; the auditor tells it the rest.
 const TELL_WITHIN: Duration = Duration::from_secs(3);
 
+/// How often and how soon the auditor is asked to look when Redis did not hear of a change.
+const TELL_ATTEMPTS: usize = 20;
+const TELL_RETRY: Duration = Duration::from_millis(500);
 /// From here on each purchase looks whether it was the last: more than are bought between two ticks.
 const NEARLY_SOLD_OUT: i64 = 100;
 /// How long a purchase waits for that look; the next tick does it otherwise.
@@ -270,8 +273,21 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withd
     let told = timeout(TELL_WITHIN, told).await;
     if !matches!(told, Ok(Ok(()))) {
         tracing::warn!(sale.id = %after.id, ?told, "redis was not told yet; the auditor will");
+        tokio::spawn(tell_later(gate.clone(), after.id));
     }
     gate.nudge();
+}
+
+/// Has the auditor look at a sale soon, because Redis did not hear of a change: a new sale may be loaded by
+/// somebody else just now, and its units must not wait for the next round.
+async fn tell_later(gate: Arc<Gate>, id: SaleId) {
+    for _ in 0..TELL_ATTEMPTS {
+        sleep(TELL_RETRY).await;
+        let Some(line) = gate.line_of(id) else { continue };
+        if audit::repair(&gate, &line).await.is_ok() {
+            return gate.nudge();
+        }
+    }
 }
 
 async fn push_tokens(
