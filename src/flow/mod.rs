@@ -115,7 +115,7 @@ pub enum FlowError {
 impl From<LedgerError> for FlowError {
     fn from(error: LedgerError) -> Self {
         match error {
-            LedgerError::Database(_) | LedgerError::Migrate(_) | LedgerError::Late => {
+            LedgerError::Database(_) | LedgerError::Migrate(_) => {
                 Self::Unavailable("postgres", Some(error.into()))
             }
             LedgerError::Impossible(_) => Self::Internal(error.into()),

@@ -60,8 +60,6 @@ pub enum LedgerError {
     Database(#[from] sqlx::Error),
     #[error("the schema could not be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    #[error("postgres did not answer in time")]
-    Late,
     /// A row that the constraints should have refused.
     #[error("the ledger holds an impossible row: {0}")]
     Impossible(&'static str),
@@ -72,7 +70,7 @@ impl LedgerError {
     pub fn constraint(&self) -> Option<&str> {
         match self {
             Self::Database(sqlx::Error::Database(error)) => error.constraint(),
-            Self::Database(_) | Self::Migrate(_) | Self::Late | Self::Impossible(_) => None,
+            Self::Database(_) | Self::Migrate(_) | Self::Impossible(_) => None,
         }
     }
 }

@@ -17,7 +17,6 @@ pub struct Check {
     /// `noeviction` is the only policy under which a line cannot vanish.
     pub eviction: String,
     pub append_only: bool,
-    pub memory_used_bytes: u64,
 }
 
 impl Live {
@@ -95,7 +94,6 @@ impl Live {
             version: text("redis_version"),
             eviction: text("maxmemory_policy"),
             append_only: text("aof_enabled") == "1",
-            memory_used_bytes: text("used_memory").parse().unwrap_or(0),
         })
     }
 }
