@@ -4,7 +4,8 @@ WORKDIR /build
 ENV SQLX_OFFLINE=true
 # The dependencies first, around an empty program: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
+COPY drill/Cargo.toml drill/
+RUN mkdir src drill/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs drill/src/lib.rs \
     && cargo build --release --locked --bin ropeline
 COPY . .
 # What was copied is older than what was built; cargo goes by the time.

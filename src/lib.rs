@@ -5,6 +5,7 @@
 pub mod sale;
 
 pub mod clock;
+pub mod faults;
 pub mod telemetry;
 
 pub mod ledger;

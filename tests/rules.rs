@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("sale", &[]),
     ("clock", &[]),
+    ("faults", &[]),
     ("telemetry", &[]),
     ("ledger", &["sale"]),
-    ("live", &["sale"]),
-    ("flow", &["clock", "ledger", "live", "sale", "telemetry"]),
+    ("live", &["faults", "sale"]),
+    ("flow", &["clock", "faults", "ledger", "live", "sale", "telemetry"]),
     ("http", &["flow", "random_text", "sale", "telemetry"]),
     ("loops", &["flow", "live::Ack", "sale"]),
     ("config", &["http::Settings", "telemetry"]),

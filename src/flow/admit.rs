@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::recover::{self, Loss};
 use super::watch::{self, Line};
 use super::{FlowError, Gate};
+use crate::faults::{Point, point};
 use crate::ledger::{Front, Recorded};
 use crate::live::{Ack, Admitted, LiveError, Slot};
 use crate::sale::{SaleState, Seq, Ticket};
@@ -43,12 +44,14 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
         *ack = Ack::default(); // Batches are counted anew in each epoch.
     }
     let most = most(&front, settings.batch_size, settings.max_in_checkout);
+    point(Point::AdmitAsked).await?;
     let taken = gate
         .live
         .admit(line.id, front.epoch, front.recorded_n, most, settings.admit_interval_ms, ack)
         .await;
     match taken {
         Ok(Admitted::Batch { n, slot }) => {
+            point(Point::AdmitPopped).await?;
             if n > front.recorded_n + 1 && redis_is_ahead(gate, line, front.epoch, n).await? {
                 return Ok(Next::After(interval));
             }
@@ -63,15 +66,11 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
             Ok(Next::Now)
         }
         Ok(Admitted::Pace(wait)) => {
-            if std::mem::take(ack).n > 0 {
-                gate.nudge(); // The acknowledgement went in, so the line has moved.
-            }
+            acknowledged(gate, ack).await?;
             Ok(Next::After(wait))
         }
         Ok(Admitted::Empty) => {
-            if std::mem::take(ack).n > 0 {
-                gate.nudge();
-            }
+            acknowledged(gate, ack).await?;
             Ok(Next::After(interval))
         }
         Ok(Admitted::Ahead { n }) => {
@@ -90,6 +89,15 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Redis answered the call that carried `ack`: if it acknowledged a batch, the line has moved.
+async fn acknowledged(gate: &Gate, ack: &mut Ack) -> Result<(), FlowError> {
+    if std::mem::take(ack).n > 0 {
+        point(Point::AdmitAcknowledged).await?;
+        gate.nudge();
+    }
+    Ok(())
 }
 
 /// How many may be taken now. `active` was read before the batch is popped, and Redis pops only on top of
@@ -113,7 +121,9 @@ async fn record(
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(line.id).await?;
     let recorded = tx.record(line.id, epoch, n, &waiters, &slot.units).await?;
+    point(Point::AdmitInTx).await?;
     tx.commit().await?;
+    point(Point::AdmitCommitted).await?;
     Ok(recorded)
 }
 

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::watch::{self, Line};
 use super::{FlowError, Gate, recover};
+use crate::faults::{Point, point};
 use crate::ledger::Fate;
 use crate::live::{PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
@@ -136,6 +137,7 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
         recover::empty_line(gate, sale.id, sale.epoch, upto).await?;
     }
     let found = twice(gate, sale).await?;
+    point(Point::AuditRead).await?;
     let mut done = Repairs::default();
     let missing: Vec<i32> = found.missing_tokens.into_iter().collect();
     for page in missing.chunks(PAGE) {

@@ -7,6 +7,7 @@ use metrics::{counter, histogram};
 use tokio::time::Instant;
 
 use super::{FlowError, Gate};
+use crate::faults::{Point, point};
 use crate::ledger::Swept;
 use crate::live::PAGE;
 use crate::sale::{SaleId, SaleState};
@@ -43,6 +44,7 @@ pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
                 return Ok(false);
             }
             counter!(telemetry::HOLDS_ENDED, "state" => "expired").increment(units.len() as u64);
+            point(Point::SweepFlipped).await?;
             let mut by_sale: HashMap<SaleId, Vec<i32>> = HashMap::new();
             for (sale, unit) in units {
                 by_sale.entry(sale).or_default().push(unit);
@@ -51,6 +53,7 @@ pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
                 tracing::info!(sale.id = %sale, units = units.len(), "holds expired");
                 give_back(gate, sale, &units).await;
             }
+            point(Point::SweepReturned).await?;
             gate.nudge();
             Ok(more)
         }

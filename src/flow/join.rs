@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::recover::{self, Loss};
 use super::watch::{self, Line, Seen};
 use super::{FlowError, Gate, Refusal};
+use crate::faults::{Point, point};
 use crate::ledger::{Fate, Journaled, LedgerError};
 use crate::live::{LiveError, MOST_TICKETS, Waiter};
 use crate::sale::{SaleId, SaleState, Seq, Status, Ticket};
@@ -176,7 +177,9 @@ async fn numbers(
     {
         tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "epoch not read");
     }
-    Ok(joined?.seqs)
+    let seqs = joined?.seqs;
+    point(Point::JoinNumbered).await?;
+    Ok(seqs)
 }
 
 /// Another epoch rules than this gateway thought: look again, and rebuild if Redis lost the sale.
@@ -226,11 +229,13 @@ async fn journal(
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(sale).await?;
     let journaled = tx.journal(sale, &joins, even_if_over).await?;
+    point(Point::JoinInTx).await?;
     if journaled.doubled.is_empty() || even_if_over {
         tx.commit().await?;
     } else {
         tx.rollback().await?; // They are placed anew, all of them.
     }
+    point(Point::JoinCommitted).await?;
     Ok(journaled)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{FlowError, Gate, Refusal, watch};
+use crate::faults::{Point, point};
 use crate::ledger::Fate;
 use crate::sale::{Claim, HoldState, SaleId, Ticket};
 
@@ -14,6 +15,7 @@ pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     let (fate, _) = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
     tx.commit().await?;
+    point(Point::LeaveCommitted).await?;
     if fate == Fate::Admitted {
         return held(gate, claim.sale, claim.ticket).await;
     }

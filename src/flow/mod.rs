@@ -123,6 +123,12 @@ impl From<LedgerError> for FlowError {
     }
 }
 
+impl From<std::io::Error> for FlowError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable("a store", Some(error.into()))
+    }
+}
+
 impl From<LiveError> for FlowError {
     fn from(error: LiveError) -> Self {
         match error {

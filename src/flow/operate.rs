@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::watch::{self, Line};
 use super::{Begun, FlowError, Gate, Refusal, Reply, audit, begin, recover};
+use crate::faults::{Point, point};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
 use crate::live::{PAGE, Survey};
 use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings, Status};
@@ -137,8 +138,10 @@ async fn run(
     if let Some(key) = &key {
         tx.store(key, reply.status, &reply.body).await?;
     }
+    point(Point::OperateInTx).await?;
     // A commit without an answer may have been done: whoever repeats it wants the same key.
     tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
+    point(Point::OperateCommitted).await.map_err(|error| FlowError::Unknown(error.into()))?;
     if changed {
         tracing::info!(sale.id = %id, actor, action = command.action(), "sale changed");
         tell_redis(gate, before.as_ref(), &after, &withdrawn).await;
@@ -393,7 +396,9 @@ async fn sell_out(gate: &Arc<Gate>, id: SaleId) -> Result<(), FlowError> {
         if is_first {
             tx.audit(id, "ropeline", "sold_out", &json!({ "number": upto.0 })).await?;
         }
+        point(Point::SellOutInTx).await?;
         tx.commit().await?;
+        point(Point::SellOutMarked).await?;
     }
     if is_first {
         tracing::info!(sale.id = %id, "sold out");

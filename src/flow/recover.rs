@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::watch::{self, Line};
 use super::{FlowError, Gate};
+use crate::faults::{Point, point};
 use crate::ledger::Tx;
 use crate::live::{PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq};
@@ -129,6 +130,7 @@ async fn next_epoch(
     }
     let epoch = tx.raise_epoch(line.id).await?;
     tx.commit().await?;
+    point(Point::RecoverRaised).await?;
     Ok(Some(epoch))
 }
 
@@ -153,6 +155,7 @@ async fn load(
             page.into_iter().map(|(ticket, seq)| Waiter { ticket, seq }).collect();
         gate.live.load_waiters(sale, attempt, &page).await?;
         (after, waiters) = (last, waiters + page.len());
+        point(Point::RecoverHalfLoaded).await?;
         busy.single_out(sale, REBUILD).await?; // Keeps the lock's connection from idling out.
     }
     let (mut after, mut units) = (0, 0);
@@ -161,10 +164,12 @@ async fn load(
         (after, units) = (after + PAGE as i32, units + page.len());
         busy.single_out(sale, REBUILD).await?;
     }
+    point(Point::RecoverLoaded).await?;
     let version = gate.clock.now().as_millisecond().unsigned_abs();
     if gate.ledger.will_serve(sale, epoch).await?
         && gate.live.swap(sale, epoch, version, attempt).await?
     {
+        point(Point::RecoverSwapped).await?;
         Ok((waiters, units))
     } else {
         Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch.

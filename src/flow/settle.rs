@@ -10,6 +10,7 @@ use metrics::{counter, histogram};
 use tokio::time::{Instant, timeout};
 
 use super::{Begun, FlowError, Gate, Refusal, Reply, begin};
+use crate::faults::{Point, point};
 use crate::ledger::{Confirmed, Key, Tx};
 use crate::sale::{Checkout, Claim, Hold, HoldId, HoldState};
 use crate::telemetry;
@@ -111,6 +112,7 @@ async fn run(
     render: Render,
 ) -> Result<Reply, FlowError> {
     is_allowed(&gate, &by, id, &settle).await?;
+    point(Point::SettleAllowed).await?;
     let mut tx = match begin(&gate, key.as_ref()).await? {
         Begun::Fresh(tx) => tx,
         Begun::Replay(reply) => return Ok(reply),
@@ -120,7 +122,9 @@ async fn run(
     if let Some(key) = &key {
         tx.store(key, reply.status, &reply.body).await?;
     }
+    point(Point::SettleInTx).await?;
     tx.commit().await?;
+    point(Point::SettleCommitted).await?;
     if let (Ok(hold), true) = (&ended, changed) {
         counter!(telemetry::HOLDS_ENDED, "state" => hold.state.as_str()).increment(1);
         if hold.state == HoldState::Released {
@@ -130,6 +134,7 @@ async fn run(
         }
         gate.nudge();
     }
+    point(Point::SettleTold).await?;
     Ok(reply)
 }
 

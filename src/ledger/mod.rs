@@ -65,6 +65,12 @@ pub enum LedgerError {
     Impossible(&'static str),
 }
 
+impl From<std::io::Error> for LedgerError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
 impl LedgerError {
     /// The name of the constraint that refused the change, if one did.
     pub fn constraint(&self) -> Option<&str> {

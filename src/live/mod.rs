@@ -64,6 +64,12 @@ impl From<redis::RedisError> for LiveError {
     }
 }
 
+impl From<std::io::Error> for LiveError {
+    fn from(error: std::io::Error) -> Self {
+        redis::RedisError::from(error).into()
+    }
+}
+
 impl Live {
     /// Does not wait for Redis to be there; each call says whether it is.
     ///
@@ -119,12 +125,10 @@ fn unknown<T>(script: &'static str, outcome: String) -> Result<T, LiveError> {
 macro_rules! script {
     ($name:literal) => {{
         static SCRIPT: std::sync::LazyLock<redis::Script> = std::sync::LazyLock::new(|| {
-            redis::Script::new(include_str!(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/lua/",
+            redis::Script::new(&crate::faults::script(
                 $name,
-                ".lua"
-            )))
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/lua/", $name, ".lua")),
+            ))
         });
         &*SCRIPT
     }};

@@ -1,0 +1,1 @@
+//! The drill: breaks everything around ropeline, and checks that every promise still holds.
