@@ -1,1 +1,45 @@
-fn main() {}
+//! The command line of the drill. `gateway` is what it starts of itself, with the faults compiled in.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ropeline::config::ServeArgs;
+use ropeline::{gateway, signals, telemetry};
+use tokio::net::TcpListener;
+
+/// Breaks everything around ropeline, and checks that every promise still holds.
+#[derive(Parser)]
+#[command(max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One gateway, as `ropeline serve` runs it, that can be told to fail
+    #[command(hide = true)]
+    Gateway(Box<ServeArgs>),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Gateway(args) => serve(*args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("drill: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: ServeArgs) -> anyhow::Result<()> {
+    let config = args.check()?;
+    telemetry::start_logging(config.log_format);
+    let metrics = telemetry::install_metrics()?;
+    let listener = TcpListener::bind(config.listen).await?;
+    gateway::run(config, listener, metrics, signals::stop()?).await
+}
