@@ -79,6 +79,8 @@ named! {
     Mistake {
         /// Pairs tickets and units in the order in which Redis popped them.
         PairInLua = "pair-in-lua",
+        /// Admits a ticket whatever the journal says of it.
+        AdmitTwice = "admit-twice",
         /// Records a batch without looking whether its units are free.
         NoUnitCheck = "no-unit-check",
         /// Acknowledges a batch before it is recorded.

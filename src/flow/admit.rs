@@ -55,9 +55,13 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
             if n > front.recorded_n + 1 && redis_is_ahead(gate, line, front.epoch, n).await? {
                 return Ok(Next::After(interval));
             }
+            #[cfg(feature = "faults")]
+            super::mistakes::acknowledge_early(gate, line.id, front.epoch, n).await?;
             let Some(recorded) = record(gate, line, front.epoch, n, &slot).await? else {
                 return Ok(Next::Now); // Fenced: another epoch rules since.
             };
+            #[cfg(feature = "faults")]
+            super::mistakes::expire_by_timer(gate, &view.snapshot.sale, &slot);
             if recorded.admitted > 0 {
                 counter!(telemetry::ADMITTED).increment(recorded.admitted);
                 histogram!(telemetry::ADMIT_SECONDS).record(started.elapsed());

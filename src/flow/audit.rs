@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::watch::{self, Line};
 use super::{FlowError, Gate, recover};
-use crate::faults::{Point, point};
+use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::Fate;
 use crate::live::{PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
@@ -138,6 +138,9 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
     }
     let found = twice(gate, sale).await?;
     point(Point::AuditRead).await?;
+    if made(Mistake::NoAudit) {
+        return Ok(Repairs::default());
+    }
     let mut done = Repairs::default();
     let missing: Vec<i32> = found.missing_tokens.into_iter().collect();
     for page in missing.chunks(PAGE) {

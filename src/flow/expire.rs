@@ -19,6 +19,8 @@ use crate::telemetry;
 /// Unavailable when Postgres did not answer. A token that did not reach Redis is added by the auditor.
 pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
     let started = Instant::now();
+    #[cfg(feature = "faults")]
+    super::mistakes::return_early(gate).await?;
     let swept = gate.ledger.sweep().await?;
     histogram!(telemetry::SWEEP_SECONDS).record(started.elapsed());
     match swept {

@@ -9,6 +9,8 @@ pub mod join;
 pub mod keyed;
 pub mod leave;
 pub mod lists;
+#[cfg(feature = "faults")]
+mod mistakes;
 pub mod operate;
 pub mod recover;
 pub mod selfcheck;

@@ -112,6 +112,8 @@ async fn run(
     render: Render,
 ) -> Result<Reply, FlowError> {
     is_allowed(&gate, &by, id, &settle).await?;
+    #[cfg(feature = "faults")]
+    super::mistakes::ask_the_clock(&gate, id).await?;
     point(Point::SettleAllowed).await?;
     let mut tx = match begin(&gate, key.as_ref()).await? {
         Begun::Fresh(tx) => tx,
@@ -122,6 +124,11 @@ async fn run(
     if let Some(key) = &key {
         tx.store(key, reply.status, &reply.body).await?;
     }
+    #[cfg(feature = "faults")]
+    let tx = match super::mistakes::answer_early(tx, reply.clone()) {
+        Ok(early) => return Ok(early),
+        Err(tx) => tx,
+    };
     point(Point::SettleInTx).await?;
     tx.commit().await?;
     point(Point::SettleCommitted).await?;

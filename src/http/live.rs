@@ -1,5 +1,8 @@
 //! Live states: the WebSocket and its fallback, server-sent events. Both tell what a poll would answer.
 
+#[cfg(feature = "faults")]
+mod mistakes;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::error::Error;
@@ -149,6 +152,8 @@ pub async fn socket(
     let watching = Watching::begin(&app.watchers, claim.ticket, "websocket");
     let guard = app.sockets.token();
     Ok(upgrade.on_upgrade(move |socket| async move {
+        #[cfg(feature = "faults")]
+        let Some(socket) = mistakes::without_bounds(&app, socket, &claim).await else { return };
         run(&app, socket, follow, &watching).await;
         drop((watching, guard, slot));
     }))
@@ -276,9 +281,8 @@ fn read(text: &str) -> Next {
 }
 
 async fn tell(app: &App, socket: &mut WebSocket, state: &TicketState) -> Result<(), Broken> {
-    let text = json!(TicketShape::new(app, state)).to_string();
     counter!(telemetry::STATES_SENT, "kind" => "websocket").increment(1);
-    send(socket, Message::Text(text.into())).await
+    send(socket, Message::Text(text_of(app, state).into())).await
 }
 
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Broken> {
@@ -341,5 +345,10 @@ pub async fn events(
 }
 
 fn event(app: &App, state: &TicketState) -> Event {
-    Event::default().event("state").data(json!(TicketShape::new(app, state)).to_string())
+    Event::default().event("state").data(text_of(app, state))
+}
+
+/// A state as it is told, on every way.
+fn text_of(app: &App, state: &TicketState) -> String {
+    json!(TicketShape::new(app, state)).to_string()
 }

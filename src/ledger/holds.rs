@@ -190,6 +190,10 @@ impl Tx {
         tickets: &[Uuid],
         units: &[i32],
     ) -> Result<u64, LedgerError> {
+        #[cfg(feature = "faults")]
+        if let Some(made) = self.pair_wrongly(sale, epoch, n, tickets, units).await? {
+            return Ok(made);
+        }
         let made = sqlx::query!(
             "WITH this AS MATERIALIZED (
                 SELECT stock, checkout_window_seconds, clock_timestamp() AS now

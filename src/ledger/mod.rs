@@ -7,6 +7,8 @@ mod holds;
 mod idempotency;
 mod joins;
 mod lists;
+#[cfg(feature = "faults")]
+mod mistakes;
 mod orders;
 mod recovery;
 mod sales;

@@ -24,6 +24,8 @@ impl Tx {
         id: HoldId,
         payment_reference: Option<&str>,
     ) -> Result<Confirmed, LedgerError> {
+        #[cfg(feature = "faults")]
+        self.forget_the_state(id).await?;
         let flipped = sqlx::query!(
             "WITH flipped AS (
                 UPDATE holds SET state = 'confirmed', ended_at = clock_timestamp()

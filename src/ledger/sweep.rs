@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Ledger, LedgerError, Tx};
+use crate::faults::{Mistake, made};
 use crate::sale::SaleId;
 
 /// Holds ended in one transaction.
@@ -53,7 +54,7 @@ impl Tx {
         if gap.is_negative() && gap.unsigned_abs() > BACK_MOST {
             return Ok(Swept::ClockWentBack { by: gap.unsigned_abs() });
         }
-        if !gap.is_negative() && gap.unsigned_abs() > CREDIT_AFTER {
+        if !gap.is_negative() && gap.unsigned_abs() > CREDIT_AFTER && !made(Mistake::NoCredit) {
             let holds = sqlx::query!(
                 "UPDATE holds SET expires_at = expires_at + ($2 - greatest($1, admitted_at))
                  WHERE state = 'active' AND admitted_at < $2",
