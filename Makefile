@@ -18,18 +18,22 @@ run: needs-cargo ## a gateway with its own Redis and Postgres and a demo crowd; 
 
 test: needs-cargo ## everything that the CI checks, from formatting to tests in a browser
 	scripts/setup --browser
-	cargo fmt --check
+	cargo fmt --all --check
 	@$(MAKE) --no-print-directory target/queries.ok
 	cargo clippy --all-targets -- -D warnings
 	cargo test
+	cargo clippy -p ropeline-drill --all-targets -- -D warnings
+	cargo test -p ropeline-drill
+	cargo run -q -p ropeline-drill -- mistakes
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 
 setup: ## install what `make run` and `make test` need and this machine lacks
 	scripts/setup --browser
 
 check: needs-cargo ## formatting and lints, in seconds
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 
 prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 	@scripts/setup
@@ -39,7 +43,7 @@ screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
 
 fmt: needs-cargo ## format the source
-	cargo fmt
+	cargo fmt --all
 
 clean: ## remove the build and the data of `make run`
 	rm -rf target .ropeline

@@ -55,6 +55,17 @@ fn modules_only_name_the_modules_below_them() {
 }
 
 #[test]
+fn a_build_without_the_faults_has_none_of_them() {
+    let program = fs::read(env!("CARGO_BIN_EXE_ropeline")).unwrap();
+    for name in ["ROPELINE_FAULT_FILE", "ROPELINE_MISTAKE"] {
+        let is_there = program.windows(name.len()).any(|part| part == name.as_bytes());
+        assert!(!is_there, "the program reads {name}");
+    }
+    let reads = fs::read_to_string(root().join("src/faults/armed.rs")).unwrap();
+    assert!(reads.contains("ROPELINE_FAULT_FILE") && reads.contains("ROPELINE_MISTAKE"));
+}
+
+#[test]
 fn each_library_stays_at_home() {
     for (module, text) in sources() {
         for (library, homes) in HOMES {

@@ -4,6 +4,8 @@
 //! of every store for each gateway. [`shop`] is the outside: the operator's and the shoppers' calls.
 
 pub mod gateway;
+pub mod look;
+pub mod mistakes;
 pub mod proxy;
 pub mod shop;
 pub mod world;

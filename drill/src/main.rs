@@ -1,10 +1,13 @@
 //! The command line of the drill. `gateway` is what it starts of itself, with the faults compiled in.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
+use ropeline_drill as drill;
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -17,6 +20,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make every known mistake on purpose, and see each of them
+    Mistakes {
+        /// Only those with this in their name or in the name of what sees them
+        #[arg(long)]
+        only: Option<String>,
+    },
     /// One gateway, as `ropeline serve` runs it, that can be told to fail
     #[command(hide = true)]
     Gateway(Box<ServeArgs>),
@@ -25,6 +34,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Mistakes { only } => mistakes(only.as_deref()).await,
         Command::Gateway(args) => serve(*args).await,
     };
     match done {
@@ -34,6 +44,18 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+async fn mistakes(only: Option<&str>) -> anyhow::Result<()> {
+    let dir = place("mistakes")?;
+    drill::mistakes::run(&dir, drill::gateway::this_program()?, only).await
+}
+
+/// A directory for the data and the logs of this run, beside the program.
+fn place(name: &str) -> anyhow::Result<PathBuf> {
+    let program = drill::gateway::this_program()?;
+    let build = program.parent().context("the program is in a directory")?;
+    Ok(build.join("drill-data").join(format!("{name}-{}", std::process::id())))
 }
 
 async fn serve(args: ServeArgs) -> anyhow::Result<()> {
