@@ -1,1 +1,34 @@
-fn main() {}
+//! The command line of the drill.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use ropeline_drill::hostile;
+
+/// Breaks everything around ropeline, and checks that every promise still holds.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Honest shoppers next to hostile clients, one kind of attack after the other
+    Hostile(hostile::Args),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Hostile(args) => hostile::run(args).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("drill: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
