@@ -1,3 +1,4 @@
 //! The drill: breaks everything around ropeline, and checks that every promise still holds.
 
+pub mod echo;
 pub mod hostile;

@@ -19,6 +19,9 @@ pub const MOST_BYTES: usize = 16 * 1024;
 /// Longest time for a body to arrive; shorter than the time in which an answer must begin.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(8);
 
+/// Most faults that one refusal names; no honest body has as many, and each costs work.
+const MOST_FAULTS: usize = 50;
+
 /// A body as it came, within its bounds.
 pub struct Raw(pub Vec<u8>);
 
@@ -183,7 +186,8 @@ impl Fields {
     /// # Errors
     /// Invalid, naming each field.
     pub fn finish(mut self) -> Result<(), Problem> {
-        for field in self.map.keys() {
+        let room = MOST_FAULTS.saturating_sub(self.faults.len());
+        for field in self.map.keys().take(room) {
             let shown: String = field.chars().take(100).collect();
             self.faults.push(Fault::new(&shown, "is not known here"));
         }
