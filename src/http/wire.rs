@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::slots::Slot;
 
@@ -22,6 +22,10 @@ const SOCKET_BYTES_PER_SECOND: u32 = 8 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;
 
+/// A peer that takes nothing of what is sent for so long is not there. A deadline of hyper's covers what
+/// comes in, and none what goes out.
+const TAKE_WITHIN: Duration = Duration::from_secs(20);
+
 /// A connection, and what it takes up.
 pub struct Wire {
     /// None only while it is dropped.
@@ -30,13 +34,22 @@ pub struct Wire {
     /// When the bytes read so far would be due at the slowest pace.
     due: Instant,
     pause: Option<Pin<Box<Sleep>>>,
+    /// The end of patience, while the peer takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// The peer closed it or broke it.
     is_over: bool,
 }
 
 impl Wire {
     pub fn new(stream: TcpStream, slot: Slot) -> Self {
-        Self { stream: Some(stream), slot, due: Instant::now(), pause: None, is_over: false }
+        Self {
+            stream: Some(stream),
+            slot,
+            due: Instant::now(),
+            pause: None,
+            stalled: None,
+            is_over: false,
+        }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut TcpStream>> {
@@ -46,8 +59,8 @@ impl Wire {
     /// Waits until a socket may be read again.
     fn poll_pace(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let burst = Duration::from_secs(1) * SOCKET_BYTES_AT_ONCE / SOCKET_BYTES_PER_SECOND;
-        let earliest = self.due - burst;
-        if Instant::now() < earliest {
+        if self.due > Instant::now() + burst {
+            let earliest = self.due - burst;
             let pause = self.pause.get_or_insert_with(|| Box::pin(sleep_until(earliest)));
             if pause.deadline() != earliest {
                 pause.as_mut().reset(earliest);
@@ -56,6 +69,22 @@ impl Wire {
         }
         self.pause = None;
         Poll::Ready(())
+    }
+
+    /// What became of writing, unless the peer has taken nothing for too long.
+    fn within_patience(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let patience = || Box::pin(sleep(TAKE_WITHIN));
+        ready!(self.stalled.get_or_insert_with(patience).as_mut().poll(context));
+        self.is_over = true;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -87,7 +116,8 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(context, bytes)
+        let written = self.stream()?.poll_write(context, bytes);
+        self.within_patience(context, written)
     }
 
     fn poll_write_vectored(
@@ -95,7 +125,8 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(context, parts)
+        let written = self.stream()?.poll_write_vectored(context, parts);
+        self.within_patience(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

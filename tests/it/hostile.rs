@@ -116,6 +116,19 @@ async fn a_socket_that_asks_and_never_reads_is_dropped_with_bounded_buffers() {
 }
 
 #[tokio::test]
+async fn answers_that_nobody_takes_are_given_up() {
+    let shop = Shop::open().await;
+    let mut stream = Wire::connect(shop.gateway.address).await;
+    let ask = b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n";
+    let asking = async {
+        while stream.write_all(&ask.repeat(10)).await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(LONG_PATIENCE, asking).await.expect("the connection is ended");
+}
+
+#[tokio::test]
 async fn frames_without_an_end_are_heard_at_a_bounded_pace() {
     let shop = Shop::open().await;
     let ana = shop.sale_of_nothing(json!({})).await.join().await;

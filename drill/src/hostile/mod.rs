@@ -61,7 +61,7 @@ pub struct Args {
 }
 
 /// # Errors
-/// When something does not start, or when honest shoppers had errors or memory kept growing.
+/// When something does not start, or when an honest call failed under attack.
 pub async fn run(args: Args) -> Result<()> {
     let kinds = if args.only.is_empty() { Kind::value_variants() } else { &args.only };
     let place = Path::new("target/tmp/hostile");
@@ -79,6 +79,8 @@ pub async fn run(args: Args) -> Result<()> {
     report::write(&args.json, &outcomes)?;
     println!("\n{}", report::endings(&outcomes));
     println!("every figure: {}", args.json.display());
+    let harmed: u64 = outcomes.iter().map(Outcome::harm).sum();
+    ensure!(harmed == 0, "{harmed} honest calls failed or sockets ended under attack");
     Ok(())
 }
 

@@ -106,6 +106,11 @@ impl Outcome {
         peak.rss_kib.saturating_sub(before.rss_kib) as f64 / self.lanes as f64
     }
 
+    /// Honest calls that failed under attack, and sockets that ended.
+    pub fn harm(&self) -> u64 {
+        total(&self.errors(UNDER)) + self.lost
+    }
+
     pub fn line(&self) -> String {
         let at = |side, part| self.over_all(side, part, None);
         let (alone, under) = (at(ALONE, 0.99), at(UNDER, 0.99));
@@ -123,7 +128,7 @@ impl Outcome {
             under / alone,
             percentile(self.ratios(), 0.5),
             total(&self.errors(ALONE)),
-            total(&self.errors(UNDER)) + self.lost,
+            self.harm(),
             mib(before.rss_kib),
             mib(self.most(|round| round.peak.rss_kib)),
             mib(after),

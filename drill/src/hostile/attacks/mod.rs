@@ -33,8 +33,10 @@ pub const RAMP: Duration = Duration::from_secs(1);
 pub enum Kind {
     /// Sends one more header line every second, without an end
     SlowHeaders,
-    /// Sends one more byte of a body every second
+    /// Sends one more byte of a body five times a second
     SlowBodies,
+    /// Asks for the largest page again and again and never reads it
+    SlowReads,
     /// Connects and says nothing
     Silent,
     /// Takes every slot of a small gateway and says nothing
@@ -101,8 +103,8 @@ impl Kind {
         let many = |spec: Spec| Spec { addresses: 250, ..spec };
         match self {
             Self::SlowHeaders | Self::Silent => spec(2_000, 100, false),
-            Self::SlowBodies => spec(1_000, 100, false),
-            Self::EverySlot => Spec { slots: 1_000, ..many(spec(2_000, 100, false)) },
+            Self::SlowBodies | Self::SlowReads => spec(1_000, 100, false),
+            Self::EverySlot => Spec { slots: 1_000, ..many(spec(2_000, 1_000, false)) },
             Self::ConnectFlood => many(spec(200, 100, false)),
             Self::NeverReads | Self::AsksNeverReads => many(spec(1_000, 500, true)),
             Self::HugeFrame | Self::ReservedBits | Self::BadUtf8 | Self::TinyFragments => {
@@ -124,6 +126,7 @@ impl Kind {
         match self {
             Self::SlowHeaders => requests::slow_headers(lane).await,
             Self::SlowBodies => requests::slow_body(lane).await,
+            Self::SlowReads => requests::slow_reads(lane).await,
             Self::Silent | Self::EverySlot => requests::silent(lane).await,
             Self::ConnectFlood => requests::connect(lane).await,
             Self::NeverReads => frames::never_reads(lane).await,

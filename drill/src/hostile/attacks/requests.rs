@@ -1,5 +1,6 @@
 //! Hostile HTTP clients: slow, silent, huge, odd, or simply too many.
 
+use std::future::pending;
 use std::io::Result;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::Lane;
 use super::wire::{Speech, pour, read_to_end};
 
 const SLOWLY: Duration = Duration::from_secs(1);
+const DRIP: Duration = Duration::from_millis(200);
 /// Bytes of the body that never comes.
 const ANNOUNCED: usize = 10_000;
 /// The gateway's own bounds, approached from below: the largest body and the largest head.
@@ -29,11 +31,11 @@ impl Lane {
         format!("/api/v1/sales/{}/tickets", self.target.sale)
     }
 
-    async fn poured(&self, head: &str, piece: &[u8]) -> Result<String> {
+    async fn poured(&self, head: &str, piece: &[u8], every: Duration) -> Result<String> {
         let mut stream = self.connect().await?;
         stream.write_all(head.as_bytes()).await?;
         self.tally.wrote(1, head.len());
-        pour(stream, &self.tally, Speech::Http, piece, SLOWLY).await
+        pour(stream, &self.tally, Speech::Http, piece, every).await
     }
 
     async fn ask_with_body(&self, body: &str) -> Result<String> {
@@ -42,11 +44,20 @@ impl Lane {
 }
 
 pub(super) async fn slow_headers(lane: &Lane) -> Result<String> {
-    lane.poured("GET / HTTP/1.1\r\nhost: x\r\n", b"x-more: y\r\n").await
+    lane.poured("GET / HTTP/1.1\r\nhost: x\r\n", b"x-more: y\r\n", SLOWLY).await
 }
 
 pub(super) async fn slow_body(lane: &Lane) -> Result<String> {
-    lane.poured(&post(&lane.joins(), ANNOUNCED), b" ").await
+    lane.poured(&post(&lane.joins(), ANNOUNCED), b" ", DRIP).await
+}
+
+/// Its requests fit into one write, the answers into no buffer.
+pub(super) async fn slow_reads(lane: &Lane) -> Result<String> {
+    let mut stream = lane.connect_unread().await?;
+    let request = "GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(PIPELINED);
+    stream.write_all(request.as_bytes()).await?;
+    lane.tally.wrote(PIPELINED, request.len());
+    pending().await
 }
 
 pub(super) async fn silent(lane: &Lane) -> Result<String> {

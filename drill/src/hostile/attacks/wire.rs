@@ -21,6 +21,11 @@ impl Lane {
         self.connect_with(None).await
     }
 
+    /// A connection that will take little, since nobody reads it.
+    pub(super) async fn connect_unread(&self) -> Result<TcpStream> {
+        self.connect_with(Some(SMALL_WINDOW)).await
+    }
+
     async fn connect_with(&self, window: Option<u32>) -> Result<TcpStream> {
         let socket = TcpSocket::new_v4()?;
         if let Some(window) = window {
@@ -51,7 +56,8 @@ impl Lane {
         &self,
         reads: bool,
     ) -> Result<std::result::Result<TcpStream, String>> {
-        let mut stream = self.connect_with((!reads).then_some(SMALL_WINDOW)).await?;
+        let connecting = if reads { self.connect().await } else { self.connect_unread().await };
+        let mut stream = connecting?;
         let waiter = &self.target.tickets[self.index % self.target.tickets.len()];
         let request = format!(
             "GET {}/live HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nupgrade: websocket\r\n\
