@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test setup check prepare screenshots hostile websocket fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -41,6 +41,16 @@ prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 
 screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
+
+hostile: needs-cargo ## honest shoppers next to hostile clients, in about 20 minutes; options: ARGS="…"
+	@scripts/setup
+	cargo build --release --bin ropeline
+	cargo build --release -p ropeline-drill
+	target/release/drill hostile $(ARGS)
+
+websocket: needs-cargo ## Autobahn's WebSocket cases, in about a minute; needs python3
+	@scripts/setup
+	scripts/websocket
 
 fmt: needs-cargo ## format the source
 	cargo fmt --all

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ropeline::config::{ServeArgs, StoreArgs};
 use ropeline::dev::{self, DevArgs};
+use ropeline::http::serve;
 use ropeline::ledger::Ledger;
 use ropeline::telemetry::{self, LogFormat};
 use ropeline::{gateway, signals};
-use tokio::net::TcpListener;
 
 /// A fair line in front of a flash sale, and never a unit sold twice.
 ///
@@ -57,8 +57,7 @@ async fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(config.log_format);
     let metrics = telemetry::install_metrics()?;
     let listen = config.listen;
-    let listener = TcpListener::bind(listen)
-        .await
+    let listener = serve::listen(listen)
         .map_err(|error| anyhow::anyhow!("ROPELINE_LISTEN: {listen}: {error}"))?;
     gateway::run(config, listener, metrics, signals::stop()?).await?;
     Ok(ExitCode::SUCCESS)

@@ -59,7 +59,7 @@ metrics! {
     HTTP_SECONDS = histogram "ropeline_http_seconds",
         "From a request to the beginning of its answer. Labels method, route, status";
     LIMITED = counter "ropeline_limited_total",
-        "Calls turned away for coming too fast. Label limit: joins, calls, failures, connections";
+        "Calls turned away for coming too fast. Label limit: joins, calls, failures, connections, slots";
     CONNECTIONS = gauge "ropeline_connections", "Connections open now";
 }
 

@@ -3,7 +3,9 @@
 //! [`world`] is what stands on the ground: private stores, gateways as processes, and a [`proxy`] in front
 //! of every store for each gateway. [`shop`] is the outside: the operator's and the shoppers' calls.
 
+pub mod echo;
 pub mod gateway;
+pub mod hostile;
 pub mod look;
 pub mod mistakes;
 pub mod proxy;

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
 use ropeline_drill as drill;
+use ropeline_drill::{echo, hostile};
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -26,6 +27,11 @@ enum Command {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Honest shoppers next to hostile clients, one kind of attack after the other
+    Hostile(hostile::Args),
+    /// Echoes WebSocket messages behind the gateway's own accept loop and bounds
+    #[command(hide = true)]
+    Echo(echo::Args),
     /// One gateway, as `ropeline serve` runs it, that can be told to fail
     #[command(hide = true)]
     Gateway(Box<ServeArgs>),
@@ -35,6 +41,8 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Mistakes { only } => mistakes(only.as_deref()).await,
+        Command::Hostile(args) => hostile::run(args).await,
+        Command::Echo(args) => echo::run(args).await,
         Command::Gateway(args) => serve(*args).await,
     };
     match done {

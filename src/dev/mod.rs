@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Stores as StoreUrls};
-use crate::http::Settings;
+use crate::http::{Settings, serve};
 use crate::ledger::Ledger;
 use crate::telemetry::{self, LogFormat};
 use crate::{gateway, signals};
@@ -108,7 +108,7 @@ async fn demonstrate(
     stop: CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(LogFormat::Text);
-    let listener = free_listener(args.listen).await?;
+    let listener = free_listener(args.listen)?;
     let listen = listener.local_addr()?;
     let base = format!("http://{listen}");
     let admin_key =
@@ -157,10 +157,10 @@ async fn demonstrate(
 }
 
 /// Listens where asked, or on a free port when somebody listens there already.
-async fn free_listener(asked: SocketAddr) -> std::io::Result<TcpListener> {
-    match TcpListener::bind(asked).await {
+fn free_listener(asked: SocketAddr) -> std::io::Result<TcpListener> {
+    match serve::listen(asked) {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            TcpListener::bind(SocketAddr::new(asked.ip(), 0)).await
+            serve::listen(SocketAddr::new(asked.ip(), 0))
         }
         bound => bound,
     }

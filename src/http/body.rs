@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
+use futures_util::StreamExt;
+use hyper::body::Body as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -19,6 +21,9 @@ pub const MOST_BYTES: usize = 16 * 1024;
 /// Longest time for a body to arrive; shorter than the time in which an answer must begin.
 const ARRIVE_WITHIN: Duration = Duration::from_secs(8);
 
+/// Most faults that one refusal names; no honest body has as many, and each costs work.
+const MOST_FAULTS: usize = 50;
+
 /// A body as it came, within its bounds.
 pub struct Raw(pub Vec<u8>);
 
@@ -31,14 +36,31 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
 }
 
 async fn read(body: Body) -> Result<Vec<u8>, Problem> {
-    match timeout(ARRIVE_WITHIN, to_bytes(body, MOST_BYTES)).await {
-        Ok(Ok(bytes)) => Ok(bytes.into()),
-        Ok(Err(_)) => Err(Problem::new(
+    match timeout(ARRIVE_WITHIN, collect(body)).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(Problem::new(
             Code::BodyTooLarge,
             format!("a body has at most {MOST_BYTES} bytes, and must arrive whole"),
         )),
         Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive in time")),
     }
+}
+
+/// The whole body; none when it is too large or broken. Each piece is copied and let go of: it is a view
+/// into a read buffer of 8 KiB, so that a body that drips byte by byte would keep one for each byte.
+async fn collect(body: Body) -> Option<Vec<u8>> {
+    if body.size_hint().lower() > MOST_BYTES as u64 {
+        return None;
+    }
+    let (mut whole, mut pieces) = (Vec::new(), body.into_data_stream());
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.ok()?;
+        if whole.len() + piece.len() > MOST_BYTES {
+            return None;
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Some(whole)
 }
 
 impl Raw {
@@ -183,7 +205,8 @@ impl Fields {
     /// # Errors
     /// Invalid, naming each field.
     pub fn finish(mut self) -> Result<(), Problem> {
-        for field in self.map.keys() {
+        let room = MOST_FAULTS.saturating_sub(self.faults.len());
+        for field in self.map.keys().take(room) {
             let shown: String = field.chars().take(100).collect();
             self.faults.push(Fault::new(&shown, "is not known here"));
         }

@@ -5,11 +5,10 @@ mod mistakes;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::sse::{Event, Sse};
@@ -18,37 +17,24 @@ use futures_util::stream;
 use metrics::{counter, gauge};
 use rand::RngExt;
 use serde_json::json;
-use tokio::time::{Instant, interval_at, sleep, sleep_until, timeout};
-use tokio_tungstenite::tungstenite;
+use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use super::problem::{Code, Problem, ProblemShape};
-use super::serve::Slot;
 use super::shapes::TicketShape;
 use super::shopper::{claimed, ticket_state};
+use super::slots::Slot;
+use super::socket::{self, Broken, GOING_AWAY, Heard, NORMAL, POLICY, Socket, TRY_AGAIN};
 use crate::flow::follow::Follow;
 use crate::flow::state::TicketState;
 use crate::sale::Ticket;
 use crate::telemetry;
 
-/// Largest frame and message a client may send; an honest one is 19 bytes.
-const MOST_BYTES: usize = 4 * 1024;
-/// Read buffer of a socket; the default of 128 KiB is allocated at once for each.
-const READ_BUFFER: usize = 1_024;
-/// Unsent bytes after which a slow reader's socket is given up.
-const MOST_UNSENT: usize = 32 * 1024;
-/// A frame that cannot be sent in this time ends the socket.
-const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// A ping goes out this often; two without any answer end the socket.
 const PING_EVERY: Duration = Duration::from_secs(25);
 /// Messages that were not understood, or came too fast, before the socket is closed.
 const MOST_NONSENSE: u32 = 10;
-/// Answers to `position`: so many at once, and then one in so long.
-const POSITION_BURST: u32 = 20;
-const POSITION_GAP: Duration = Duration::from_millis(50);
-/// How long a client has to answer a farewell.
-const FAREWELL: Duration = Duration::from_secs(1);
 /// When the gateway goes away its sockets are closed over this time, so that their shoppers do not reach
 /// the other gateways all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(3);
@@ -56,13 +42,6 @@ pub const CLOSE_SPREAD: Duration = Duration::from_secs(3);
 const MOST_PER_TICKET: usize = 5;
 /// A comment line keeps a stream's proxies from giving it up.
 const COMMENT_EVERY: Duration = Duration::from_secs(10);
-
-const NORMAL: u16 = 1000;
-const GOING_AWAY: u16 = 1001;
-const NOT_TEXT: u16 = 1007;
-const POLICY: u16 = 1008;
-const TOO_BIG: u16 = 1009;
-const TRY_AGAIN: u16 = 1013;
 
 /// Open sockets and streams by ticket.
 #[derive(Default)]
@@ -131,19 +110,14 @@ pub async fn socket(
         WebSocketUpgrade::from_request_parts(&mut parts, &app).await.map_err(|error| {
             Problem::new(Code::UpgradeRequired, format!("connect with a WebSocket client: {error}"))
         })?;
-    let upgrade = upgrade
-        .protocols(["ropeline.v1"])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_write_buffer_size(MOST_UNSENT)
-        .max_message_size(MOST_BYTES)
-        .max_frame_size(MOST_BYTES);
+    let upgrade = socket::bounded(upgrade.protocols(["ropeline.v1"]), slot.as_ref());
     let Some(line) = line else {
         // The sale is long over: its ticket has one last state.
         let (_, state) = ticket_state(&app, &sale, &ticket, &parts.headers).await?;
-        return Ok(upgrade.on_upgrade(move |mut socket| async move {
+        return Ok(upgrade.on_upgrade(move |socket| async move {
+            let mut socket = Socket::new(socket);
             if tell(&app, &mut socket, &state).await.is_ok() {
-                close(&mut socket, NORMAL, "final").await;
+                socket.close(NORMAL, "final").await;
             }
             drop(slot);
         }));
@@ -154,28 +128,23 @@ pub async fn socket(
     Ok(upgrade.on_upgrade(move |socket| async move {
         #[cfg(feature = "faults")]
         let Some(socket) = mistakes::without_bounds(&app, socket, &claim).await else { return };
-        run(&app, socket, follow, &watching).await;
+        run(&app, Socket::new(socket), follow, &watching).await;
         drop((watching, guard, slot));
     }))
 }
 
-/// The connection is no good any more.
-struct Broken;
-
-async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Watching) {
+async fn run(app: &App, mut socket: Socket, mut follow: Follow, watching: &Watching) {
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let (mut unanswered, mut nonsense) = (0_u32, 0_u32);
-    // When the answers so far would be due at the slowest pace (the generic cell rate algorithm).
-    let mut due = Instant::now();
     loop {
         let next = tokio::select! {
             state = follow.next() => match state {
                 Some(state) => Next::Tell(Box::new(state)),
                 None => Next::Close(GOING_AWAY, "the sale is over here"),
             },
-            message = socket.recv() => {
+            heard = socket.hear() => {
                 unanswered = 0; // Whatever it said, the client is there.
-                heard(message)
+                follows(heard)
             }
             _ = ping.tick() => {
                 unanswered += 1;
@@ -194,52 +163,29 @@ async fn run(app: &App, mut socket: WebSocket, mut follow: Follow, watching: &Wa
             Next::Tell(state) => {
                 tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
             }
-            Next::Now => {
-                // One who asks without pause is answered at this pace, and the rest waits in the kernel.
-                due = due.max(Instant::now()) + POSITION_GAP;
-                sleep_until(due - POSITION_GAP * POSITION_BURST).await;
-                match follow.now().await {
-                    Ok(state) => {
-                        tell(app, &mut socket, &state).await.map(|()| state.stage.is_final())
-                    }
-                    Err(_) => return close(&mut socket, TRY_AGAIN, "come back in a moment").await,
-                }
-            }
+            Next::Now => match follow.now().await {
+                Ok(state) => tell(app, &mut socket, &state).await.map(|()| state.stage.is_final()),
+                Err(_) => return socket.close(TRY_AGAIN, "come back in a moment").await,
+            },
             Next::Complain(code) => {
                 nonsense += 1;
                 if nonsense > MOST_NONSENSE {
-                    return close(&mut socket, POLICY, "too many messages not understood").await;
+                    return socket.close(POLICY, "too many messages not understood").await;
                 }
                 let error = json!({ "type": "error", "code": code }).to_string();
-                send(&mut socket, Message::Text(error.into())).await.map(|()| false)
+                socket.send(Message::Text(error.into())).await.map(|()| false)
             }
-            Next::Ping => send(&mut socket, Message::Ping(Vec::new().into())).await.map(|()| false),
+            Next::Ping => socket.send(Message::Ping(Vec::new().into())).await.map(|()| false),
             Next::Nothing => Ok(false),
-            Next::Bye => {
-                // Reading on sends the answer to its farewell.
-                let _ = timeout(FAREWELL, async { while socket.recv().await.is_some() {} }).await;
-                return;
-            }
+            Next::Bye => return socket.farewell().await,
             Next::Gone => Err(Broken),
-            Next::Close(code, why) => return close(&mut socket, code, why).await,
+            Next::Close(code, why) => return socket.close(code, why).await,
         };
         match sent {
             Ok(false) => {}
-            Ok(true) => return close(&mut socket, NORMAL, "final").await,
+            Ok(true) => return socket.close(NORMAL, "final").await,
             Err(Broken) => return,
         }
-    }
-}
-
-/// What follows from a message that could not be read.
-fn broken(error: &axum::Error) -> Next {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<tungstenite::Error>());
-    match cause {
-        Some(tungstenite::Error::Capacity(_)) => {
-            Next::Close(TOO_BIG, "a message has at most 4 KiB")
-        }
-        Some(tungstenite::Error::Utf8(_)) => Next::Close(NOT_TEXT, "text must be UTF-8"),
-        Some(_) | None => Next::Gone,
     }
 }
 
@@ -258,15 +204,15 @@ enum Next {
     Close(u16, &'static str),
 }
 
-/// What follows from a message.
-fn heard(message: Option<Result<Message, axum::Error>>) -> Next {
-    match message {
-        Some(Ok(Message::Text(text))) => read(&text),
-        Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
-        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Next::Nothing,
-        Some(Ok(Message::Close(_))) => Next::Bye,
-        Some(Err(error)) => broken(&error),
-        None => Next::Gone,
+/// What follows from what a client did.
+fn follows(heard: Heard) -> Next {
+    match heard {
+        Heard::Text(text) => read(&text),
+        Heard::Binary(_) => Next::Complain("binary-not-understood"),
+        Heard::Control => Next::Nothing,
+        Heard::Bye => Next::Bye,
+        Heard::Gone => Next::Gone,
+        Heard::Wrong(code, why) => Next::Close(code, why),
     }
 }
 
@@ -280,24 +226,9 @@ fn read(text: &str) -> Next {
     Next::Now
 }
 
-async fn tell(app: &App, socket: &mut WebSocket, state: &TicketState) -> Result<(), Broken> {
+async fn tell(app: &App, socket: &mut Socket, state: &TicketState) -> Result<(), Broken> {
     counter!(telemetry::STATES_SENT, "kind" => "websocket").increment(1);
-    send(socket, Message::Text(text_of(app, state).into())).await
-}
-
-async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Broken> {
-    match timeout(SEND_WITHIN, socket.send(message)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) | Err(_) => Err(Broken),
-    }
-}
-
-async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
-    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(why) };
-    if send(socket, Message::Close(Some(frame))).await.is_ok() {
-        // Give the client a moment to answer, so that it sees the code and not a reset.
-        let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
-    }
+    socket.send(Message::Text(text_of(app, state).into())).await
 }
 
 /// The same states as server-sent events

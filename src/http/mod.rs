@@ -16,7 +16,10 @@ pub mod room;
 pub mod serve;
 pub mod shapes;
 pub mod shopper;
+pub mod slots;
+pub mod socket;
 pub mod views;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;

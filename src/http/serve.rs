@@ -3,29 +3,29 @@
 //!
 //! `axum::serve` sets no timer, so a half-sent request would be kept for ever; hence our own loop.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::routing::get;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use ipnet::IpNet;
-use metrics::{counter, gauge};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use super::{App, limits, live, ops, router};
-use crate::telemetry;
+use super::slots::{Asking, Slot, Slots};
+use super::wire::Wire;
+use super::{App, live, ops, router};
 
 /// Headers must arrive within this time, and a connection may idle this long between two requests: a bit
 /// longer than the longest time between two polls.
@@ -39,78 +39,23 @@ const NOTICE_DRAIN: Duration = Duration::from_millis(500);
 /// What is under way when a gateway drains has this long to finish.
 const DRAIN_WITHIN: Duration = Duration::from_secs(20);
 
-/// The part of all connections that one address may have: a carrier's gateway with thousands of shoppers
-/// fits, and nobody takes every slot. Trusted proxies speak for many and have no such limit.
-const PART_OF_ONE: usize = 4;
+/// Connections that wait to be accepted; more would be tried again by their clients, a second later.
+const BACKLOG: u32 = 4_096;
+/// What the kernel keeps for a connection in each direction, doubled for its own books. Left to itself it
+/// gives megabytes to a peer that does not read. The largest body fits, and so do dozens of states.
+const KERNEL_BUFFER: u32 = 64 * 1024;
 
-/// Open connections by address.
-#[derive(Default)]
-struct Peers {
-    open: Mutex<HashMap<IpAddr, usize>>,
-    /// None without limits.
-    most: Option<usize>,
-    trusted: Vec<IpNet>,
-}
-
-/// One connection of an address; it is counted until it is dropped.
-pub struct Peer {
-    peers: Arc<Peers>,
-    address: IpAddr,
-}
-
-impl Peers {
-    fn new(app: &App, max_connections: usize) -> Arc<Self> {
-        let most = app.limits.as_ref().map(|_| (max_connections / PART_OF_ONE).max(1));
-        Arc::new(Self { open: Mutex::default(), most, trusted: app.trusted_proxies.clone() })
-    }
-
-    /// Counts a connection, unless its address has too many.
-    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Peer> {
-        let is_trusted = self.trusted.iter().any(|net| net.contains(&address.to_canonical()));
-        let address = limits::network(address.to_canonical());
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(address).or_default();
-        if !is_trusted && self.most.is_some_and(|most| *count >= most) {
-            counter!(telemetry::LIMITED, "limit" => "connections").increment(1);
-            return None;
-        }
-        *count += 1;
-        Some(Peer { peers: self.clone(), address })
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let mut open = self.peers.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                open.remove(&self.address);
-            }
-        }
-    }
-}
-
-/// What a connection takes up. A WebSocket outlives the talk of its connection and keeps this meanwhile.
-#[derive(Clone)]
-pub struct Slot {
-    _held: Arc<(OwnedSemaphorePermit, Peer, Open)>,
-}
-
-/// Counts open connections for the metrics.
-struct Open;
-
-impl Open {
-    fn new() -> Self {
-        gauge!(telemetry::CONNECTIONS).increment(1);
-        Self
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        gauge!(telemetry::CONNECTIONS).decrement(1);
-    }
+/// Listens where shoppers come.
+///
+/// # Errors
+/// When the address cannot be taken.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves until `stop`, then drains: no new joins at once, sockets closed over a short spread, requests
@@ -120,12 +65,11 @@ pub async fn serve(
     app: App,
     max_connections: usize,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
-    let peers = Peers::new(&app, max_connections);
-    let accepting =
-        accept(listener, router(app.clone()), max_connections, peers, &connections, &closing);
+    let slots = Slots::of_shoppers(&app, max_connections);
+    let accepting = accept(listener, router(app.clone()), slots, &connections, &closing);
     tokio::select! {
         done = accepting => done?,
         () = async {
@@ -149,7 +93,7 @@ pub async fn serve_operations(
     listener: TcpListener,
     app: App,
     stop: CancellationToken,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     /// Monitoring needs a handful.
     const MOST: usize = 64;
     let routes = Router::new()
@@ -160,9 +104,22 @@ pub async fn serve_operations(
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(app);
+    serve_routes(listener, routes, MOST, stop).await
+}
+
+/// Serves routes behind the same accept loop, without a drain and without a part for each address.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    max_connections: usize,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let connections = TaskTracker::new();
     tokio::select! {
-        done = accept(listener, routes, MOST, Arc::default(), &connections, &stop) => done,
+        done = accept(listener, routes, Slots::new(max_connections), &connections, &stop) => done,
         () = stop.cancelled() => Ok(()),
     }
 }
@@ -170,19 +127,16 @@ pub async fn serve_operations(
 async fn accept(
     listener: TcpListener,
     routes: Router,
-    most: usize,
-    peers: Arc<Peers>,
+    slots: Slots,
     connections: &TaskTracker,
     closing: &CancellationToken,
-) -> std::io::Result<()> {
-    let slots = Arc::new(Semaphore::new(most));
+) -> io::Result<()> {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(MOST_HEAD_BYTES)
         .half_close(true);
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { return Ok(()) };
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -191,8 +145,8 @@ async fn accept(
                 continue;
             }
         };
-        let Some(counted) = peers.enter(peer.ip()) else { continue };
-        let slot = Slot { _held: Arc::new((slot, counted, Open::new())) };
+        // Turned away at once, and not kept waiting: a load balancer then asks another gateway.
+        let Some(slot) = slots.take(peer.ip()).await else { continue };
         connections.spawn(talk(http.clone(), stream, peer, routes.clone(), slot, closing.clone()));
     }
 }
@@ -208,23 +162,54 @@ async fn talk(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(error = %error, "no TCP_NODELAY");
     }
-    let service = routes.map_request(move |mut request: Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
-        request.extensions_mut().insert(slot.clone());
-        request.map(axum::body::Body::new)
+    let talking = slot.clone();
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let asking = talking.ask();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(talking.clone());
+        let answer = routes.clone().oneshot(request);
+        async move { answer.await.map(|answer| answer.map(|body| Answer { body, _asking: asking })) }
     });
-    let connection = http
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
-        .with_upgrades();
+    let wire = TokioIo::new(Wire::new(stream, slot.clone()));
+    let connection = http.serve_connection(wire, service).with_upgrades();
     let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
+        () = slot.evicted().cancelled() => Ok(()),
         () = closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
+    slot.talked();
     if let Err(error) = ended {
         tracing::debug!(error = %error, "connection ended early");
+    }
+}
+
+/// The body of an answer. Until it is sent, its connection is in use.
+struct Answer {
+    body: Body,
+    _asking: Asking,
+}
+
+impl hyper::body::Body for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

@@ -11,11 +11,10 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::{Client, Method, StatusCode};
 use ropeline::config::{Config, Stores as StoreUrls};
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::http::Settings;
+use ropeline::http::{Settings, serve};
 use ropeline::ledger::Ledger;
 use ropeline::{gateway, telemetry};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
@@ -106,7 +105,7 @@ impl Gateway {
 
     /// Starts it at an address that another one has left.
     pub async fn start_at(place: &Place, limits: bool, address: SocketAddr) -> Self {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = serve::listen(address).unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config {
             stores: StoreUrls {
