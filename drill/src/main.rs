@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
+use ropeline_drill::run;
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -17,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Faults by a seed while a crowd shops; then checks S1 to S14
+    Run(run::Options),
     /// One gateway, as `ropeline serve` runs it, that can be told to fail
     #[command(hide = true)]
     Gateway(Box<ServeArgs>),
@@ -25,10 +28,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Gateway(args) => serve(*args).await,
+        Command::Run(options) => run::run(options).await,
+        Command::Gateway(args) => serve(*args).await.map(|()| true),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("drill: {error:#}");
             ExitCode::FAILURE
