@@ -31,6 +31,13 @@ pub struct Join {
     pub state: String,
 }
 
+impl Join {
+    /// The epoch in which its number was handed out.
+    pub fn epoch(&self) -> i32 {
+        i32::try_from(self.seq >> 40).unwrap_or(i32::MAX).saturating_add(1)
+    }
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct Hold {
     pub id: Uuid,
@@ -54,7 +61,17 @@ pub struct Order {
     pub payment_reference: Option<String>,
 }
 
-/// One change of a hold or a ticket, in the order in which Postgres let it happen.
+/// What a step of the trail is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Of {
+    Hold,
+    Join,
+    /// A rebuild of Redis begins; the state is the new epoch.
+    Epoch,
+}
+
+/// One change of a hold, a ticket or the epoch, in the order in which Postgres let it happen.
 #[derive(Debug, Clone, Serialize)]
 pub struct Step {
     pub id: i64,
@@ -62,7 +79,7 @@ pub struct Step {
     pub up: f64,
     /// Seconds, by Postgres's own clock.
     pub at: f64,
-    pub of_hold: bool,
+    pub of: Of,
     pub row: Uuid,
     pub unit: i32,
     pub ticket: Uuid,
@@ -208,7 +225,7 @@ async fn read_orders(sql: &PgPool, sale: Uuid) -> Result<Vec<Order>> {
 async fn read_trail(sql: &PgPool) -> Result<Vec<Step>> {
     type Row = (i64, f64, f64, String, Uuid, i32, Uuid, String, f64);
     let rows: Vec<Row> = sqlx::query_as(
-        "SELECT id, up, at, kind, row_id, coalesce(unit_no, 0), ticket, state,
+        "SELECT id, up, at, kind, row_id, coalesce(unit_no, 0), coalesce(ticket, row_id), state,
                 coalesce(expires_at, 0)
          FROM drill.trail ORDER BY id",
     )
@@ -218,7 +235,11 @@ async fn read_trail(sql: &PgPool) -> Result<Vec<Step>> {
         id,
         up,
         at,
-        of_hold: kind == "hold",
+        of: match &*kind {
+            "hold" => Of::Hold,
+            "epoch" => Of::Epoch,
+            _ => Of::Join,
+        },
         row,
         unit,
         ticket,

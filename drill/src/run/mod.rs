@@ -55,7 +55,7 @@ pub struct Options {
     /// A run with this seed; may be given several times
     #[arg(long, value_name = "N")]
     seed: Vec<u64>,
-    /// So many more runs with seeds that are drawn and printed
+    /// So many more runs with seeds that are drawn and printed; without any seed, one for each variant
     #[arg(long, value_name = "RUNS", default_value_t = 0)]
     random: u32,
     /// How long faults go on
@@ -136,7 +136,10 @@ pub async fn run(options: Options) -> Result<bool> {
 /// The seeds that were asked for. Drawn ones follow one another, so that their variants do.
 fn seeds(options: &Options) -> Vec<u64> {
     let mut seeds = options.seed.clone();
-    let drawn = if seeds.is_empty() { options.random.max(1) } else { options.random };
+    let drawn = match options.random {
+        0 if seeds.is_empty() => Variant::MIXED.len() as u32,
+        drawn => drawn,
+    };
     // Short enough to be typed again.
     let first: u64 = u64::from(rand::random::<u32>());
     seeds.extend((0..u64::from(drawn)).map(|n| first + n));

@@ -1,16 +1,16 @@
--- What the drill writes down inside Postgres, in the transaction of what it tells: every hold and every
--- ticket of the line, in the order in which the database let it happen, by a clock that never jumps.
+-- What the drill writes down inside Postgres, in the transaction of what it tells: every hold, every
+-- ticket of the line and every rebuild, in the order in which the database let it happen, by a clock that never jumps.
 CREATE SCHEMA drill;
 
 CREATE TABLE drill.trail (
     id         bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     up         double precision NOT NULL, -- seconds, by the clock that never jumps
     at         double precision NOT NULL, -- seconds, by Postgres's own clock
-    kind       text             NOT NULL, -- hold or join
-    row_id     uuid             NOT NULL, -- of the hold, or of the ticket
+    kind       text             NOT NULL, -- hold, join, or epoch
+    row_id     uuid             NOT NULL, -- of the hold, the ticket, or the sale
     unit_no    integer,
-    ticket     uuid             NOT NULL,
-    state      text             NOT NULL,
+    ticket     uuid,
+    state      text             NOT NULL, -- for an epoch, its number
     expires_at double precision
 );
 
@@ -49,3 +49,12 @@ CREATE TRIGGER drill_joins_made AFTER INSERT ON joins
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION drill.note_joins();
 CREATE TRIGGER drill_joins_changed AFTER UPDATE ON joins
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION drill.note_joins();
+
+CREATE FUNCTION drill.note_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO drill.trail (up, at, kind, row_id, state)
+    VALUES (drill.uptime(), extract(epoch FROM clock_timestamp()), 'epoch', NEW.id, NEW.epoch::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER drill_epoch_raised AFTER UPDATE OF epoch ON sales
+    FOR EACH ROW WHEN (NEW.epoch > OLD.epoch) EXECUTE FUNCTION drill.note_epoch();

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::facts::Of;
 use super::super::history::{Entry, Op, Outcome};
-use super::{Case, Verdict, uuid};
+use super::{Case, FINE, Verdict, uuid};
 
 /// S2: every purchase that a client saw is there, with the same order, unit and ticket.
 pub fn confirms_are_kept(case: &Case) -> Verdict {
@@ -40,6 +41,7 @@ pub fn confirms_are_kept(case: &Case) -> Verdict {
 /// S7: the same key is answered the same again; a sold hold has one order under any key.
 pub fn a_key_has_one_answer(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("S7", "the same key gets the same answer");
+    let (unjournaled, mut receipts) = (case.unjournaled(), 0);
     let mut first: HashMap<(Op, &str, Option<&str>), &Entry> = HashMap::new();
     for entry in &case.history {
         let Some(key) = entry.key.as_deref() else { continue };
@@ -49,11 +51,23 @@ pub fn a_key_has_one_answer(case: &Case) -> Verdict {
         let hold = entry.hold.as_deref();
         let Some(before) = first.insert((entry.op, key, hold), entry) else { continue };
         let is_same = if entry.op == Op::Join {
-            same_join(before, entry)
+            let is_receipt = |entry: &Entry| {
+                let (ticket, number) = (entry.ticket.as_deref(), entry.said["number"].as_i64());
+                ticket.zip(number).is_some_and(|pair| unjournaled.contains(&pair))
+            };
+            let same = same_join(before, entry);
+            let moved = !same && before.ticket == entry.ticket;
+            let is_allowed = moved && (is_receipt(before) || is_receipt(entry));
+            receipts += usize::from(is_allowed);
+            same || is_allowed
         } else {
             before.status == entry.status && before.said == entry.said
         };
         verdict.look(is_same, || ("one key, two answers".into(), json!([before, entry])));
+    }
+    if receipts > 0 {
+        let note = "repeated joins got another number: the first was answered on its credential";
+        verdict.notes.push(format!("{receipts} {note}"));
     }
     let mut orders: HashMap<&str, &Entry> = HashMap::new();
     for entry in case.calls(Op::Confirm).filter(|entry| entry.is_ok()) {
@@ -79,7 +93,10 @@ pub fn nobody_is_told_no_of_what_is_done(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("S12", "nobody is told no of a purchase that exists");
     let sold: HashSet<Uuid> = case.facts.orders.iter().map(|order| order.hold).collect();
     let holds = case.holds();
-    let held: HashSet<Uuid> = case.facts.holds.iter().map(|hold| hold.ticket).collect();
+    let mut begun: HashMap<Uuid, f64> = HashMap::new();
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Hold) {
+        begun.entry(step.ticket).or_insert(step.up);
+    }
     let id = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Uuid>().ok());
     for entry in case.calls(Op::Confirm).filter(|entry| entry.outcome == Outcome::Refused) {
         let was_sold = id(&entry.hold).is_some_and(|hold| sold.contains(&hold));
@@ -95,8 +112,10 @@ pub fn nobody_is_told_no_of_what_is_done(case: &Case) -> Verdict {
         });
     }
     for entry in case.calls(Op::Leave).filter(|entry| entry.is_ok()) {
-        let is_held = id(&entry.ticket).is_some_and(|ticket| held.contains(&ticket));
-        verdict.look(!is_held, || {
+        // Who had a unit once and has none any more is out of line, too.
+        let admitted = id(&entry.ticket).and_then(|ticket| begun.get(&ticket));
+        let is_later = admitted.is_some_and(|up| *up > case.up(entry.answered) + FINE);
+        verdict.look(!is_later, || {
             let lines = case.lines_about(entry.ticket.as_deref().unwrap_or_default());
             ("left, and admitted".into(), json!({ "leave": entry, "history": lines }))
         });
@@ -157,7 +176,9 @@ mod tests {
         again.said["order"]["id"] = json!(id(78));
         two.history.push(again);
         assert_eq!(a_key_has_one_answer(&two).violations, 1);
+        // A place on a credential alone may move; a place in the journal never.
         let mut moved = case();
+        the(&mut moved, Op::Join).answered = 2_100_000;
         let mut again = the(&mut moved, Op::Join).clone();
         again.said["credential"] = json!("another");
         moved.history.push(again);
@@ -175,7 +196,8 @@ mod tests {
         kept.facts.holds[1].state = "expired".into();
         assert_eq!(nobody_is_told_no_of_what_is_done(&kept).violations, 1);
         let mut back = case();
-        the(&mut back, Op::Leave).ticket = Some(id(11).to_string());
+        let leave = the(&mut back, Op::Leave);
+        (leave.ticket, leave.answered) = (Some(id(11).to_string()), 1_000_000);
         assert_eq!(nobody_is_told_no_of_what_is_done(&back).violations, 1);
     }
 

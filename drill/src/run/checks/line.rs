@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::facts::Of;
 use super::super::history::{Entry, Op};
 use super::{Case, Verdict};
 
@@ -23,10 +24,17 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("S6", "admission follows the numbers, and no place is lost");
     let batches = batches(case);
     let (mut joined, mut ended): (HashMap<Uuid, i64>, HashMap<Uuid, i64>) = Default::default();
-    for step in case.facts.trail.iter().filter(|step| !step.of_hold) {
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Join) {
         let known = if step.state == "waiting" { &mut joined } else { &mut ended };
         known.entry(step.ticket).or_insert(step.id);
     }
+    let raised: HashMap<i32, i64> = case
+        .facts
+        .trail
+        .iter()
+        .filter(|step| step.of == Of::Epoch)
+        .filter_map(|step| Some((step.state.parse().ok()?, step.id)))
+        .collect();
     let admitted: HashMap<Uuid, (i32, i64)> =
         case.facts.holds.iter().map(|hold| (hold.ticket, (hold.epoch, hold.batch))).collect();
     for join in &case.facts.joins {
@@ -35,7 +43,12 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
         let own = admitted.get(&join.ticket);
         // Who was in line for the whole of a batch, and was passed over by it.
         let passed = batches.iter().find(|batch| {
+            // A rebuild reads the journal after it raised the epoch. Whoever is journaled meanwhile with an
+            // older number comes in a moment later.
+            let crossed = join.epoch() < batch.epoch
+                && raised.get(&batch.epoch).is_some_and(|raised| *raised < from);
             from < batch.first
+                && !crossed
                 && batch.first < to
                 && own != Some(&(batch.epoch, batch.n))
                 && batch.highest > join.seq
@@ -58,7 +71,8 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
 fn batches(case: &Case) -> Vec<Batch> {
     let holds = case.holds();
     let mut by_number: HashMap<(i32, i64), Batch> = HashMap::new();
-    for step in case.facts.trail.iter().filter(|step| step.of_hold && step.state == "active") {
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Hold && step.state == "active")
+    {
         let Some(hold) = holds.get(&step.row) else { continue };
         let (epoch, n) = (hold.epoch, hold.batch);
         let batch = Batch { epoch, n, first: step.id, highest: hold.seq };
@@ -108,7 +122,7 @@ pub fn a_ticket_is_admitted_once(case: &Case) -> Verdict {
     for hold in &case.facts.holds {
         holds.entry(hold.ticket).or_default().insert(hold.id);
     }
-    for step in case.facts.trail.iter().filter(|step| step.of_hold) {
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Hold) {
         holds.entry(step.ticket).or_default().insert(step.row);
     }
     for (ticket, holds) in &holds {
@@ -141,7 +155,7 @@ mod tests {
                 let (row, ticket) =
                     if step.row == third { (second, id(12)) } else { (third, id(13)) };
                 (step.row, step.ticket) = (row, ticket);
-            } else if !step.of_hold && step.state == "admitted" && step.ticket == id(12) {
+            } else if step.of == Of::Join && step.state == "admitted" && step.ticket == id(12) {
                 step.id += 5;
             }
         }

@@ -9,18 +9,24 @@ mod seen;
 mod stock;
 mod time;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::facts::{Facts, Hold, Step};
+use super::facts::{Facts, Hold, Of, Step};
 use super::history::{Entry, Op};
 use super::sampler::Stand;
 use super::strike::Window;
 use super::variant::Rules;
 
+/// The trail's clock shows hundredths of a second.
+const FINE: f64 = 0.05;
+/// A join that was answered faster was journaled before. One that took longer may have been answered on its
+/// credential alone, because Postgres was slow or away: that is the promise, and its number may be lost
+/// with Redis.
+const JOURNALED_WITHIN: u64 = 250_000;
 /// Violations that a report shows of one check.
 const MOST_SHOWN: usize = 10;
 
@@ -137,10 +143,19 @@ impl Case {
     /// The changes of each hold, in order.
     fn steps_of_holds(&self) -> HashMap<Uuid, Vec<&Step>> {
         let mut steps: HashMap<Uuid, Vec<&Step>> = HashMap::new();
-        for step in self.facts.trail.iter().filter(|step| step.of_hold) {
+        for step in self.facts.trail.iter().filter(|step| step.of == Of::Hold) {
             steps.entry(step.row).or_default().push(step);
         }
         steps
+    }
+
+    /// Numbers that were answered on a credential alone, perhaps, by their tickets.
+    fn unjournaled(&self) -> HashSet<(&str, i64)> {
+        let slow =
+            |entry: &&Entry| entry.is_ok() && entry.answered - entry.asked >= JOURNALED_WITHIN;
+        let number = |entry: &'_ Entry| entry.said["number"].as_i64();
+        let joins = self.calls(Op::Join).filter(slow);
+        joins.filter_map(|entry| Some((entry.ticket.as_deref()?, number(entry)?))).collect()
     }
 
     /// The lines of the history about a hold or a ticket, as evidence.

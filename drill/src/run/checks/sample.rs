@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::facts::{Desk, Facts, Hold, Join, Offered, Order, Sale, Step};
+use super::super::facts::{Desk, Facts, Hold, Join, Of, Offered, Order, Sale, Step};
 use super::super::history::{Entry, Op, Outcome};
 use super::super::variant::Variant;
 use super::{ALL, Case, Settled};
@@ -18,7 +18,7 @@ pub fn step(id_of: i64, hold: u128, unit: i32, state: &str, up: f64) -> Step {
         id: id_of,
         up,
         at: up,
-        of_hold: true,
+        of: Of::Hold,
         row: id(hold),
         unit,
         ticket: id(hold + 10),
@@ -28,7 +28,7 @@ pub fn step(id_of: i64, hold: u128, unit: i32, state: &str, up: f64) -> Step {
 }
 
 fn journaled(id_of: i64, ticket: u128, state: &str, up: f64) -> Step {
-    Step { of_hold: false, row: id(ticket), ticket: id(ticket), ..step(id_of, 0, 0, state, up) }
+    Step { of: Of::Join, row: id(ticket), ticket: id(ticket), ..step(id_of, 0, 0, state, up) }
 }
 
 fn hold(n: u128, unit: i32, batch: i64, state: &str) -> Hold {

@@ -7,10 +7,7 @@ use uuid::Uuid;
 
 use super::super::facts::Desk;
 use super::super::history::{Entry, Op};
-use super::{Case, Verdict, uuid};
-
-/// The trail's clock shows hundredths of a second.
-const FINE: f64 = 0.05;
+use super::{Case, FINE, Verdict, uuid};
 
 /// S10: whoever was told of a unit has it in Postgres, and had it there before.
 pub fn told_is_durable(case: &Case) -> Verdict {
@@ -40,6 +37,7 @@ pub fn places_only_fall(case: &Case) -> Verdict {
     verdict.look(unique.len() == case.facts.joins.len(), || {
         ("two tickets have one number".into(), json!(case.facts.joins.len()))
     });
+    let unjournaled = case.unjournaled();
     let mut by_connection: HashMap<(&str, Option<&str>), &Entry> = HashMap::new();
     let mut by_ticket: HashMap<&str, Vec<&Entry>> = HashMap::new();
     for entry in case.calls(Op::Told) {
@@ -54,7 +52,8 @@ pub fn places_only_fall(case: &Case) -> Verdict {
         by_ticket.entry(ticket).or_default().push(entry);
         if let Some(number) = entry.said["number"].as_i64() {
             let journaled = ticket.parse().ok().and_then(|id: Uuid| numbers.get(&id));
-            verdict.look(journaled == Some(&number), || {
+            let is_receipt = unjournaled.contains(&(ticket, number));
+            verdict.look(journaled == Some(&number) || is_receipt, || {
                 ("a number changed".into(), json!([entry, journaled]))
             });
         }

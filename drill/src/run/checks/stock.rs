@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::facts::Of;
 use super::super::history::Op;
 use super::{Case, Verdict};
 
@@ -47,7 +48,7 @@ pub fn holds_of_a_unit_never_overlap(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("S3", "two holds of one unit never overlap");
     let mut live: HashMap<i32, Uuid> = HashMap::new();
     let mut begun = HashSet::new();
-    for step in case.facts.trail.iter().filter(|step| step.of_hold) {
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Hold) {
         if step.state == "active" && begun.insert(step.row) {
             let other = live.insert(step.unit, step.row);
             verdict.look(other.is_none(), || {
@@ -140,7 +141,7 @@ pub fn the_cap_on_open_holds_is_kept(case: &Case) -> Verdict {
     let mut verdict = Verdict::new("cap", "no more open holds than max_in_checkout");
     let Some(cap) = case.rules.max_in_checkout else { return verdict };
     let mut open = HashSet::new();
-    for step in case.facts.trail.iter().filter(|step| step.of_hold) {
+    for step in case.facts.trail.iter().filter(|step| step.of == Of::Hold) {
         if step.state == "active" {
             open.insert(step.row);
         } else {

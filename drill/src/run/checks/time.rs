@@ -2,10 +2,8 @@
 
 use serde_json::json;
 
-use super::{Case, Verdict};
+use super::{Case, FINE, Verdict};
 
-/// The trail's clock shows hundredths of a second.
-const FINE: f64 = 0.05;
 /// After its grace a hold ends with the next sweep, at most a second later; the rest is a busy machine.
 const SWEPT_WITHIN: f64 = 5.0;
 
