@@ -24,14 +24,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use reqwest::Method;
 use ropeline::faults::Mistake;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::gateway::{ADMIN_KEY, SECRET, this_program};
@@ -46,6 +46,8 @@ use street::Street;
 use strike::Striker;
 use variant::{Rules, Variant};
 
+/// How long gateways may take to serve again after everything was broken.
+const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How long shoppers may take to go home.
 const HOME_WITHIN: Duration = Duration::from_secs(30);
 
@@ -190,9 +192,7 @@ async fn run_one(
     let striker =
         Striker::new(&mut *world, street.clone(), clock, dir.to_owned(), schedule.clone());
     let windows = striker.strike(options.seconds).await?;
-    for index in 0..world.gateways.len() {
-        world.is_ready(index).await.context("nothing is broken any more")?;
-    }
+    all_ready(world).await?;
     street.closing.cancel();
     let is_restored = rules.variant == Variant::Restored && !options.calm;
     let settled = if is_restored {
@@ -212,7 +212,6 @@ async fn run_one(
         (report::faults(&windows, &samples, most), report::operations(&history));
     let mut secrets = street.secrets();
     secrets.extend([ADMIN_KEY.to_owned(), SECRET.to_owned()]);
-    let (rules_of_report, settled_of_report) = (rules.clone(), settled.clone());
     let calm = options.calm;
     let case =
         Case { rules, facts, history, windows, up_at_start, calm, settled, batch_101, secrets };
@@ -220,15 +219,25 @@ async fn run_one(
     Ok(Report {
         seed,
         seconds: options.seconds,
-        rules: rules_of_report,
+        checks: checks.iter().map(|check| check(&case)).collect(),
+        rules: case.rules,
         mistake: options.mistake.map(|mistake| mistake.as_str().to_owned()),
         schedule,
         faults,
         operations,
-        settled: settled_of_report,
-        checks: checks.iter().map(|check| check(&case)).collect(),
-        notes: Vec::new(),
+        settled: case.settled,
     })
+}
+
+/// Nothing is broken any more, so every gateway serves soon: what piled up meanwhile takes its time.
+async fn all_ready(world: &World) -> Result<()> {
+    let began = Instant::now();
+    for index in 0..world.gateways.len() {
+        while let Err(late) = world.is_ready(index).await {
+            ensure!(began.elapsed() < READY_WITHIN, "nothing is broken any more, and {late}");
+        }
+    }
+    Ok(())
 }
 
 /// A fresh world with a sale in it.

@@ -27,7 +27,6 @@ pub struct Report {
     pub operations: BTreeMap<Op, BTreeMap<Outcome, usize>>,
     pub settled: Settled,
     pub checks: Vec<Verdict>,
-    pub notes: Vec<String>,
 }
 
 /// One kind of fault.
@@ -137,9 +136,6 @@ impl fmt::Display for Report {
             for note in &check.notes {
                 writeln!(f, "        {note}")?;
             }
-        }
-        for note in &self.notes {
-            writeln!(f, "\n  {note}")?;
         }
         f.write_str(&self.evidence())
     }

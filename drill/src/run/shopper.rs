@@ -95,7 +95,16 @@ impl Shopper {
                 }
                 return;
             }
-            _ => {}
+            Deed::Buy
+            | Deed::BuyTwice
+            | Deed::BuyAtBoth
+            | Deed::BuyWithOtherKey
+            | Deed::BuyLate
+            | Deed::Release
+            | Deed::ReleaseAndReturn
+            | Deed::WalkAwayHolding
+            | Deed::StealAndBuy
+            | Deed::Misbehave => {}
         }
         let street = self.street.clone();
         let hold = tokio::select! {
@@ -106,11 +115,23 @@ impl Shopper {
         };
         let Some(hold) = hold else { return };
         self.street.remember(&hold);
-        if !street.closing.is_cancelled() {
+        if street.closing.is_cancelled() {
+            self.bring_to_an_end();
+        } else {
             sleep(thinks).await;
         }
         self.act(&ticket, &hold).await;
         self.last_word(&mut states).await;
+    }
+
+    /// The faults are over: whoever is admitted now buys at once, where anybody buys.
+    fn bring_to_an_end(&mut self) {
+        match self.street.variant {
+            Variant::Abandon | Variant::Single => {}
+            Variant::Demand | Variant::Plenty | Variant::OneByOne | Variant::Restored => {
+                self.plan.deed = Deed::Buy;
+            }
+        }
     }
 
     /// Waits for the hold; none when the ticket ended without one.

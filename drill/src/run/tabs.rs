@@ -140,7 +140,7 @@ impl Tab {
         End::Broken
     }
 
-    /// One look; the pause is the caller's and ours.
+    /// One look, and a pause.
     async fn poll(&self, process: &str, random: &mut StdRng) -> End {
         let asked = self.street.history.now();
         if let Ok(answer) = self.street.any(random).poll(&self.ticket).await
@@ -149,7 +149,7 @@ impl Tab {
         {
             return End::Final;
         }
-        sleep(Duration::from_millis(random.random_range(500..1_800))).await;
+        sleep(Duration::from_millis(random.random_range(1_000..3_500))).await;
         End::Broken
     }
 }

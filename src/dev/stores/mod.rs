@@ -52,11 +52,7 @@ impl Stores {
     }
 
     /// The same, with a clock of Postgres that can be made to jump.
-    pub async fn start_with(
-        dir: &Path,
-        data: Data,
-        clock: Option<FalseClock>,
-    ) -> Result<Stores> {
+    pub async fn start_with(dir: &Path, data: Data, clock: Option<FalseClock>) -> Result<Stores> {
         let programs = Programs::find()?;
         let place = Place::claim(dir)?;
         end_leftovers(&place.name).await?;

@@ -158,6 +158,7 @@ mod tests {
         let mut rose = case();
         let mut later = told(&mut rose, "waiting").clone();
         later.said["version"] = json!(6);
+        later.process = "shopper-1/another tab".into();
         later.said["position"] = json!(9);
         rose.history.push(later);
         assert_eq!(places_only_fall(&rose).violations, 1);

@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_lost_unit_a_stale_token_and_a_double_seeding_are_seen() {
         let mut lost = case();
-        lost.facts.offered.tokens.clear();
+        lost.facts.offered.tokens.pop();
         assert_eq!(units_add_up(&lost).violations, 1);
         let mut stale = case();
         stale.facts.offered.tokens.push(1);
