@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check prepare screenshots hostile websocket fmt clean needs-cargo
+.PHONY: help run test drill hostile websocket setup check prepare screenshots fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -25,7 +25,13 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo test -p ropeline-drill
 	cargo run -q -p ropeline-drill -- mistakes
+	@# One seed is always the same, so that its red run can be repeated; the others are new each time.
+	cargo run -q -p ropeline-drill -- run --seed 10 --random 2 --seconds 60
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
+
+drill: needs-cargo ## break everything while a crowd shops, and check; options: ARGS="--seed 7 --seconds 600"
+	@scripts/setup --drill
+	@cargo run -p ropeline-drill -- run $(ARGS)
 
 setup: ## install what `make run` and `make test` need and this machine lacks
 	scripts/setup --browser

@@ -2,6 +2,7 @@
 //!
 //! [`world`] is what stands on the ground: private stores, gateways as processes, and a [`proxy`] in front
 //! of every store for each gateway. [`shop`] is the outside: the operator's and the shoppers' calls.
+//! [`run`] breaks all of it at random while a crowd shops, and checks what came of it.
 
 pub mod echo;
 pub mod gateway;
@@ -9,5 +10,6 @@ pub mod hostile;
 pub mod look;
 pub mod mistakes;
 pub mod proxy;
+pub mod run;
 pub mod shop;
 pub mod world;

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
 use ropeline_drill as drill;
-use ropeline_drill::{echo, hostile};
+use ropeline_drill::{echo, hostile, run};
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -21,6 +21,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Faults by a seed while a crowd shops; then checks S1 to S14
+    Run(run::Options),
     /// Make every known mistake on purpose, and see each of them
     Mistakes {
         /// Only those with this in their name or in the name of what sees them
@@ -40,13 +42,15 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Mistakes { only } => mistakes(only.as_deref()).await,
-        Command::Hostile(args) => hostile::run(args).await,
-        Command::Echo(args) => echo::run(args).await,
-        Command::Gateway(args) => serve(*args).await,
+        Command::Run(options) => run::run(options).await,
+        Command::Mistakes { only } => mistakes(only.as_deref()).await.map(|()| true),
+        Command::Hostile(args) => hostile::run(args).await.map(|()| true),
+        Command::Echo(args) => echo::run(args).await.map(|()| true),
+        Command::Gateway(args) => serve(*args).await.map(|()| true),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("drill: {error:#}");
             ExitCode::FAILURE

@@ -149,6 +149,27 @@ impl Shop {
         self.call(Method::GET, &ticket.path(), &ticket.credential, None, None).await
     }
 
+    /// Opens the stream of a ticket's states, for at most so long.
+    ///
+    /// # Errors
+    /// When it is not opened.
+    pub async fn events(&self, ticket: &Ticket, lives: Duration) -> Result<reqwest::Response> {
+        let url = format!("{}{}/events", self.base, ticket.path());
+        let request = self.client.get(url).bearer_auth(&ticket.credential).timeout(lives);
+        let response = request.send().await?;
+        ensure!(response.status() == 200, "no stream: {}", response.status());
+        Ok(response)
+    }
+
+    /// What a gateway counts, as Prometheus reads it.
+    ///
+    /// # Errors
+    /// When it is not answered.
+    pub async fn metrics(&self) -> Result<String> {
+        let response = self.client.get(format!("{}/metrics", self.base)).send().await?;
+        Ok(response.error_for_status()?.text().await?)
+    }
+
     /// One try to leave.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ropeline::dev::stores::{Data, Stores};
+use ropeline::dev::stores::{Data, FalseClock, Stores};
 use ropeline::faults::Mistake;
 use ropeline::ledger::Ledger;
 use sqlx::PgPool;
@@ -40,8 +40,20 @@ impl World {
     /// # Errors
     /// When a store does not start.
     pub async fn start(dir: &Path, program: PathBuf) -> Result<Self> {
+        Self::start_with(dir, program, None).await
+    }
+
+    /// The same, with a clock of Postgres that can be made to jump.
+    ///
+    /// # Errors
+    /// When a store does not start.
+    pub async fn start_with(
+        dir: &Path,
+        program: PathBuf,
+        clock: Option<FalseClock>,
+    ) -> Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let stores = Stores::start(&dir.join("stores"), Data::Fresh).await?;
+        let stores = Stores::start_with(&dir.join("stores"), Data::Fresh, clock).await?;
         let ledger = Ledger::new(&stores.database_url())?;
         ledger.migrate().await?;
         ledger.close().await;
@@ -147,7 +159,11 @@ impl World {
         Ok(PgPoolOptions::new().max_connections(4).connect(&url).await?)
     }
 
-    fn redis_socket(&self) -> Result<PathBuf> {
+    /// Where Redis listens.
+    ///
+    /// # Errors
+    /// When it does not listen on a socket.
+    pub fn redis_socket(&self) -> Result<PathBuf> {
         let url = self.stores.redis_url();
         Ok(url.strip_prefix("unix://").context("Redis is on a socket")?.into())
     }

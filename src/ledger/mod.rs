@@ -37,6 +37,9 @@ const ORDER_CONNECTIONS: u32 = 10;
 const LINE_CONNECTIONS: u32 = 6;
 /// Connections for look-ups, lists and the operator's changes.
 const READ_CONNECTIONS: u32 = 8;
+/// Connections for following the running sales. While nothing is mirrored every shopper who asks is answered
+/// from Postgres; hundreds of them at once must not keep the watch from mirroring again.
+const WATCH_CONNECTIONS: u32 = 2;
 /// Rebuilds of Redis under way at a time. Each keeps its lock on a connection of its own while it works
 /// through another one, so they must not come from one pool.
 const REBUILD_CONNECTIONS: u32 = 2;
@@ -52,6 +55,7 @@ pub struct Ledger {
     orders: PgPool,
     line: PgPool,
     reads: PgPool,
+    watch: PgPool,
     rebuilds: PgPool,
     keys: PgPool,
 }
@@ -108,6 +112,7 @@ impl Ledger {
             orders: pool(ORDER_CONNECTIONS),
             line: pool(LINE_CONNECTIONS),
             reads: pool(READ_CONNECTIONS),
+            watch: pool(WATCH_CONNECTIONS),
             keys: pool(KEY_CONNECTIONS),
             rebuilds: pool(REBUILD_CONNECTIONS),
         })
@@ -139,6 +144,7 @@ impl Ledger {
             self.orders.close(),
             self.line.close(),
             self.reads.close(),
+            self.watch.close(),
             self.rebuilds.close(),
             self.keys.close()
         );

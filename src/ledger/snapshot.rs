@@ -47,9 +47,10 @@ impl SaleSnapshot {
 
 impl Ledger {
     pub async fn snapshot(&self) -> Result<Snapshot, LedgerError> {
-        let (now, asked) = self.now().await?;
-        let sales = self.running_sales().await?;
-        Ok(Snapshot { now, sales: self.with_stock(sales, now, asked).await? })
+        let own = Self { reads: self.watch.clone(), ..self.clone() };
+        let (now, asked) = own.now().await?;
+        let sales = own.running_sales().await?;
+        Ok(Snapshot { now, sales: own.with_stock(sales, now, asked).await? })
     }
 
     /// The same for one sale, running or not.

@@ -2,10 +2,14 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use reqwest::Method;
 use ropeline::dev::stores::{Data, Stores};
 use ropeline::flow::audit::repair;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use crate::recovery::gate;
 use crate::support::{Answer, Place, Shop, Shopper, eventually};
@@ -203,4 +207,35 @@ async fn a_join_that_is_repeated_while_redis_hangs_costs_nobody_the_place() {
     assert_eq!(ana.confirm(&anas).await.status, 200);
     assert_ne!(ben.poll().await.body["state"], "admitted");
     end(stores, shop).await;
+}
+
+#[tokio::test]
+async fn shoppers_who_are_answered_from_postgres_do_not_keep_a_gateway_from_following_its_sales() {
+    /// More than the connections for look-ups, many times over.
+    const ASKERS: usize = 60;
+    /// Longer than one look at the sales may take.
+    const WATCHED: Duration = Duration::from_secs(4);
+    let shop = Shop::open().await;
+    let sale = shop.sale(json!({})).await;
+    let gone = sale.join().await;
+    gone.leave().await;
+    becomes_ready(&shop).await;
+
+    // Whoever is not in line is looked up in the journal, and waits there now.
+    let sql = shop.place.sql().await;
+    let mut slow = sql.begin().await.unwrap();
+    sqlx::query("LOCK TABLE joins IN ACCESS EXCLUSIVE MODE").execute(&mut *slow).await.unwrap();
+    let mut askers = JoinSet::new();
+    for _ in 0..ASKERS {
+        let asked = gone.request(Method::GET, &gone.path(""));
+        askers.spawn(async move { while asked.try_clone().unwrap().send().await.is_ok() {} });
+    }
+    let until = Instant::now() + WATCHED;
+    while Instant::now() < until {
+        let ready = shop.get("/readyz").await;
+        assert_eq!(ready.status, 200, "{}", ready.text);
+        sleep(Duration::from_millis(50)).await;
+    }
+    askers.shutdown().await;
+    slow.rollback().await.unwrap();
 }

@@ -1,7 +1,8 @@
 //! Where calls end in what a gateway sends: a Redis command, or a Postgres message that asks for an answer.
 
 /// Which protocol a wire speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Wire {
     Redis,
     Postgres,

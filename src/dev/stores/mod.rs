@@ -21,6 +21,8 @@ use guard::{Guarded, STOP_LIMIT};
 use place::{Place, remove_dir, remove_file};
 use process::{POLL, Process, family, kill_family, processes, signal, stopped_family};
 
+pub use start::FalseClock;
+
 /// What happens to data that an earlier run left in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Data {
@@ -35,6 +37,7 @@ pub struct Stores {
     data: Data,
     account: Account,
     programs: Programs,
+    clock: Option<FalseClock>,
     redis: Option<Guarded>,
     postgres: Option<Guarded>,
     // The last field: it is given back after the guards have been told.
@@ -45,11 +48,17 @@ impl Stores {
     /// Starts both below `dir`, which is made if missing. While another run is using `dir`, this
     /// one takes `dir-2`, and so on.
     pub async fn start(dir: &Path, data: Data) -> Result<Stores> {
+        Self::start_with(dir, data, None).await
+    }
+
+    /// The same, with a clock of Postgres that can be made to jump.
+    pub async fn start_with(dir: &Path, data: Data, clock: Option<FalseClock>) -> Result<Stores> {
         let programs = Programs::find()?;
         let place = Place::claim(dir)?;
         end_leftovers(&place.name).await?;
         let account = Account::choose(&place.name, &place.dir).await?;
-        let mut stores = Stores { data, account, programs, redis: None, postgres: None, place };
+        let mut stores =
+            Stores { data, account, programs, clock, redis: None, postgres: None, place };
         for log in ["redis.log", "postgres.log"] {
             remove_file(&stores.place.dir.join(log))?;
         }
@@ -126,11 +135,13 @@ impl Stores {
         remove_dir(&self.postgres_dir())
     }
 
-    fn redis_dir(&self) -> PathBuf {
+    /// Where Redis keeps its data; to be copied, and replaced while it is killed.
+    pub fn redis_dir(&self) -> PathBuf {
         self.place.dir.join("redis")
     }
 
-    fn postgres_dir(&self) -> PathBuf {
+    /// Where Postgres keeps its data; to be copied and replaced while it is killed.
+    pub fn postgres_dir(&self) -> PathBuf {
         self.account.postgres_dir(&self.place.dir)
     }
 

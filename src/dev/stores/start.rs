@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use sqlx::{Connection, PgConnection};
@@ -37,6 +37,33 @@ const POSTGRES_SETTINGS: [&str; 8] =
 /// A superuser whom nobody else can reach: the socket's directory is ours alone.
 const INITDB_SETTINGS: [&str; 7] = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
 
+/// A clock of Postgres that can be made to jump: libfaketime is loaded before its own library.
+#[derive(Clone, Debug)]
+pub struct FalseClock {
+    pub library: PathBuf,
+    /// Holds the offset, such as `+90`; it is read again at each look at the clock.
+    pub offset: PathBuf,
+}
+
+impl FalseClock {
+    /// The start of a command line that runs `program` with this account's rights and under this clock.
+    fn before(&self, account: &Account, program: &Path) -> Vec<OsString> {
+        let setting = |name: &str, value: &Path| {
+            let mut setting = OsString::from(name);
+            setting.push("=");
+            setting.push(value);
+            setting
+        };
+        let mut command = account.run(Path::new("env"));
+        command.push(setting("LD_PRELOAD", &self.library));
+        command.push(setting("FAKETIME_TIMESTAMP_FILE", &self.offset));
+        // Its timeouts must not jump with it, and a jump must be seen at once.
+        command.extend(["FAKETIME_DONT_FAKE_MONOTONIC=1", "FAKETIME_NO_CACHE=1"].map(Into::into));
+        command.push(program.into());
+        command
+    }
+}
+
 impl Stores {
     /// Starts Redis again on the data it has, and waits until it answers.
     pub async fn start_redis(&mut self) -> Result<()> {
@@ -63,7 +90,10 @@ impl Stores {
         }
         forget_reused_pid(&dir.join("postmaster.pid")).await?;
         let (log, socket) = (self.place.dir.join("postgres.log"), sockets.join(".s.PGSQL.5432"));
-        let mut command = self.account.run(&self.programs.postgres);
+        let mut command = match &self.clock {
+            None => self.account.run(&self.programs.postgres),
+            Some(clock) => clock.before(&self.account, &self.programs.postgres),
+        };
         command.extend(POSTGRES_SETTINGS.map(OsString::from));
         command.extend(["-D".into(), dir.into(), "-k".into(), sockets.into()]);
         // SIGINT is the fast shutdown; SIGTERM would wait for every client to go.
