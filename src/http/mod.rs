@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
@@ -68,7 +69,8 @@ pub struct Inner {
     pub watchers: Arc<Watchers>,
     /// Sockets that are open, so that a drain can wait for them.
     pub sockets: TaskTracker,
-    openapi: String,
+    /// Shared by everyone who reads it, however slowly.
+    openapi: Bytes,
 }
 
 impl std::ops::Deref for App {
@@ -101,7 +103,7 @@ impl App {
             serves_metrics: settings.serves_metrics,
             watchers: Arc::default(),
             sockets: TaskTracker::new(),
-            openapi: document.to_string(),
+            openapi: document.to_string().into(),
         }))
     }
 

@@ -67,7 +67,7 @@ pub async fn openapi(State(app): State<App>) -> Response {
 
 /// `GET /docs`
 pub async fn docs(State(app): State<App>, headers: HeaderMap) -> Response {
-    let document: Value = serde_json::from_str(&app.openapi).unwrap_or_default();
+    let document: Value = serde_json::from_slice(&app.openapi).unwrap_or_default();
     let text = |pointer: &str| {
         document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
     };

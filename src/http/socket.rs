@@ -18,10 +18,11 @@ const READ_BUFFER: usize = 1_024;
 const MOST_UNSENT: usize = 32 * 1024;
 /// A frame that cannot be sent in this time ends the socket.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
-/// What a client says is heard, pings included: so much at once, and then one in so long. The rest waits in
-/// the kernel, so that a flood costs whoever sends it.
+/// What a client says is heard, pings included: so much at once, and then one in so long, which is how often
+/// the line is looked at, so that an answer sooner would say nothing new. The rest waits in the kernel, and
+/// a flood costs whoever sends it.
 const HEARD_AT_ONCE: u32 = 20;
-const HEARD_EVERY: Duration = Duration::from_millis(50);
+const HEARD_EVERY: Duration = Duration::from_millis(250);
 /// How long a client has to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
 
