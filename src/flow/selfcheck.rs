@@ -181,6 +181,7 @@ pub async fn start(gate: &Gate) -> Result<Arc<Standing>, FlowError> {
     }
     if schema == Schema::Current {
         standing.findings.extend(data(gate).await?);
+        standing.findings.extend(history(gate, &standing).await?);
         if !gate.ledger.agrees_on_secret(&gate.signer.print()).await? {
             standing.findings.push(Finding::refuse(
                 "secret",
@@ -206,6 +207,7 @@ pub async fn start(gate: &Gate) -> Result<Arc<Standing>, FlowError> {
 pub async fn look(gate: &Gate) -> Result<Arc<Standing>, FlowError> {
     let mut standing = stores(gate).await?;
     standing.findings.extend(data(gate).await?);
+    standing.findings.extend(history(gate, &standing).await?);
     Ok(gate.selfcheck.show(standing))
 }
 
@@ -281,6 +283,14 @@ async fn data(gate: &Gate) -> Result<Vec<Finding>, FlowError> {
         }
     }
     Ok(of_redis::judge_layout(&unknown).into_iter().collect())
+}
+
+/// Whether this Postgres has the past that the gateways know.
+async fn history(gate: &Gate, standing: &Standing) -> Result<Option<Finding>, FlowError> {
+    if !of_postgres::takes_writes(&standing.findings) {
+        return Ok(None);
+    }
+    Ok(gate.ledger.history().await?.as_ref().and_then(of_postgres::judge_history))
 }
 
 /// Forgets idempotency keys that are older than a day.

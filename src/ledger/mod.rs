@@ -27,7 +27,7 @@ pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts};
 pub use lists::Cursor;
 pub use orders::Confirmed;
-pub use setup::{Durability, Room, Schema, Setup};
+pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};
 pub use sweep::Swept;
 

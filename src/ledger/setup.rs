@@ -219,6 +219,30 @@ impl Ledger {
         }
     }
 
+    /// Writes down which Postgres this is, unless that is done; None where it does not tell. Not for a standby.
+    pub async fn history(&self) -> Result<Option<History>, LedgerError> {
+        let asked = sqlx::query_scalar!(
+            r#"SELECT (SELECT system_identifier FROM pg_control_system())::text || '/'
+                      || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS "is!""#
+        );
+        let is = match asked.fetch_one(&self.reads).await {
+            // Something that only speaks like Postgres may have no such functions.
+            Err(sqlx::Error::Database(_)) => return Ok(None),
+            told => told?,
+        };
+        let known = sqlx::query_scalar!("SELECT history FROM deployment");
+        let was = match known.fetch_one(&self.reads).await? {
+            Some(was) => was,
+            None => {
+                sqlx::query!("UPDATE deployment SET history = $1 WHERE history IS NULL", is)
+                    .execute(&self.reads)
+                    .await?;
+                is.clone()
+            }
+        };
+        Ok(Some(History { was, is }))
+    }
+
     /// Writes down the print of this gateway's secret, unless one is there; says whether they are the same.
     pub async fn agrees_on_secret(&self, print: &[u8]) -> Result<bool, LedgerError> {
         let same = sqlx::query_scalar!(
@@ -230,6 +254,13 @@ impl Ledger {
         .await?;
         Ok(same)
     }
+}
+
+/// Which Postgres this is, and which one it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct History {
+    pub was: String,
+    pub is: String,
 }
 
 /// Postgres's word for a right that is missing.

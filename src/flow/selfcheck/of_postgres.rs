@@ -1,7 +1,7 @@
 //! What is wrong with a Postgres, and what to do about it.
 
 use super::Finding;
-use crate::ledger::{Room, Setup};
+use crate::ledger::{History, Room, Setup};
 
 /// The first version that ropeline is tested with.
 const OLDEST: i32 = 150_000;
@@ -52,6 +52,28 @@ pub(super) fn judge(setup: &Setup) -> Vec<Finding> {
     found.extend(session(setup));
     found.extend(room(&setup.room, &setup.role));
     found
+}
+
+/// Whether none of these says that it takes no writes.
+pub(super) fn takes_writes(findings: &[Finding]) -> bool {
+    !findings.iter().any(|found| ["postgres-standby", "postgres-read-only"].contains(&found.name))
+}
+
+/// A failover leads to another timeline, and so does a backup. Which one it was, a person knows.
+pub(super) fn judge_history(history: &History) -> Option<Finding> {
+    (history.was != history.is).then(|| {
+        Finding::warn(
+            "postgres-history",
+            format!(
+                "this is not the Postgres of before (system/timeline {} then, {} now): it was failed over, or \
+                 restored from a backup. A standby that was not waited for and a backup lack the newest purchases, \
+                 also where no sale was stopped for it: compare the orders with the shop's payments, see \
+                 \"Postgres went back in time\" in docs/operations.md, and then run: UPDATE deployment SET \
+                 history = NULL",
+                history.was, history.is
+            ),
+        )
+    })
 }
 
 /// Settings of each connection that did not arrive.
