@@ -14,6 +14,7 @@
 --   seen     waiting counts the line and in_flight the batch; entries are [kind, value] pairs, in
 --            order; last is the newest entry returned, or the newest there is when none was
 --   epoch    another epoch rules; the numbers are zero
+--   layout   a later version keeps the sale, in its own way; the numbers are zero
 --   missing  Redis does not know the sale
 --
 -- Keeps version rising: each survey gets a number above all before it, near the Unix milliseconds,
@@ -26,6 +27,9 @@ local epoch, since, page = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local rules = redis.call("HGET", ctl, "epoch")
 if not rules then
   return { "missing", 0, 0, 0, 0, 0, 0, 0, "", {} }
+end
+if not string.match(rules, "^%d+$") then
+  return { "layout", 0, 0, 0, 0, 0, 0, 0, "", {} }
 end
 if rules ~= epoch then
   return { "epoch", tonumber(rules), 0, 0, 0, 0, 0, 0, "", {} }

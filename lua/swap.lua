@@ -15,6 +15,7 @@
 -- Returns {outcome, epoch}, where outcome is
 --   swapped  the rebuilt keys are in place
 --   older    the same or a higher epoch rules already; the rebuilt keys were thrown away
+--   layout   a later version keeps the sale, in its own way; the rebuilt keys were thrown away
 --
 -- Keeps the epoch rising: a rebuild that was overtaken can never come back.
 
@@ -23,7 +24,12 @@ local ctl, queue, tokens, guard, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS
 local next_queue, next_tokens, next_guard = KEYS[6], KEYS[7], KEYS[8]
 local epoch, version = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local rules = tonumber(redis.call("HGET", ctl, "epoch") or "-1")
+local epoch_text = redis.call("HGET", ctl, "epoch") or "-1"
+local rules = tonumber(epoch_text)
+if not string.match(epoch_text, "^-?%d+$") then
+  redis.call("UNLINK", next_queue, next_tokens, next_guard)
+  return { "layout", 0 }
+end
 if rules >= epoch then
   redis.call("UNLINK", next_queue, next_tokens, next_guard)
   return { "older", rules }

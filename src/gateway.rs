@@ -1,5 +1,7 @@
 //! One gateway, put together: stores, loops and the front door, started and drained in the right order.
 
+mod process;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::flow::selfcheck::{self, Finding};
-use crate::flow::{FlowError, Gate};
+use crate::flow::Gate;
+use crate::flow::selfcheck::{self, Standing, Weight};
 use crate::http::{App, serve};
 use crate::ledger::Ledger;
 use crate::live::Live;
@@ -34,6 +36,7 @@ pub async fn run(
     let live = Live::new(&config.stores.redis_url)?;
     let ledger = Ledger::new(&config.stores.database_url)?;
     let gate = Arc::new(Gate::new(live, ledger.clone(), Signer::new(config.secret.as_bytes())));
+    gate.selfcheck.set_process(process::findings(&config));
     let app = App::new(gate.clone(), config.http, metrics.clone());
     tracing::info!(listen = %listener.local_addr()?, "listening");
 
@@ -97,8 +100,8 @@ async fn work(
 async fn prepare(gate: &Gate) -> anyhow::Result<()> {
     let mut told = false;
     loop {
-        match check_and_migrate(gate).await {
-            Ok(findings) => return judge(findings),
+        match selfcheck::start(gate).await {
+            Ok(standing) => return judge(&standing),
             Err(error) if !told => {
                 tracing::warn!(
                     error = format!("{:#}", anyhow::Error::from(error)),
@@ -112,22 +115,13 @@ async fn prepare(gate: &Gate) -> anyhow::Result<()> {
     }
 }
 
-async fn check_and_migrate(gate: &Gate) -> Result<Vec<Finding>, FlowError> {
-    let findings = selfcheck::inspect(gate).await?;
-    if !findings.iter().any(|finding| matches!(finding, Finding::Refuse(_))) {
-        selfcheck::migrate(gate).await?;
-    }
-    Ok(findings)
-}
-
-fn judge(findings: Vec<Finding>) -> anyhow::Result<()> {
-    let mut refused = Vec::new();
-    for finding in findings {
-        match finding {
-            Finding::Warn(text) => tracing::warn!("{text}"),
-            Finding::Refuse(text) => refused.push(text),
-        }
-    }
+fn judge(standing: &Standing) -> anyhow::Result<()> {
+    let refused: Vec<&str> = standing
+        .findings
+        .iter()
+        .filter(|finding| finding.weight == Weight::Refuse)
+        .map(|finding| finding.text.as_str())
+        .collect();
     if refused.is_empty() {
         return Ok(());
     }

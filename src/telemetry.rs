@@ -44,6 +44,8 @@ metrics! {
         "Rebuilds of a sale in Redis from Postgres. Label outcome: done, failed";
     REPAIRS = counter "ropeline_audit_repairs_total",
         "What the auditor mended. Label repair: token_added, token_dropped, waiter_restored, waiter_dropped";
+    FINDING = gauge "ropeline_finding",
+        "1 while the self-check finds this, 0 when it is mended. Labels finding, weight: refuse, warn";
     STOPPED = counter "ropeline_sales_stopped_total",
         "Sales stopped because Postgres is behind Redis";
     MIRROR_RESETS = counter "ropeline_mirror_resets_total",

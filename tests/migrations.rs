@@ -40,6 +40,7 @@ const ROWS: &[(i64, &str)] = &[
                  '22222222-2222-7222-8222-222222222222', now());
          UPDATE holds SET state = 'confirmed', ended_at = now()",
     ),
+    (5, "UPDATE deployment SET secret_print = '\\x01', history = '1/1'"),
 ];
 
 /// One Postgres, with a database for each test that asks.

@@ -30,6 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("askama::", &["http"]),
     ("clap::", &["config", "dev", "main", "telemetry"]),
     ("reqwest::", &["dev"]),
+    ("rlimit::", &["gateway"]),
     ("tokio_tungstenite::", &["dev", "http"]),
 ];
 
@@ -108,6 +109,50 @@ fn every_script_states_its_contract_and_its_wrapper_keeps_it() {
         assert_passes(name, &passed(&wrapper, ".key("), &keys);
         assert_passes(name, &passed(&wrapper, ".arg("), &args);
     }
+}
+
+/// What the self-check does not try, a Redis user may lack unseen.
+#[test]
+fn the_probe_tries_every_command_that_a_script_runs_and_the_grant_names_it() {
+    let probe = fs::read_to_string(root().join("lua/probe.lua")).unwrap();
+    let check = fs::read_to_string(root().join("src/live/check.rs")).unwrap();
+    let mut seen = 0;
+    for file in files("lua", "lua") {
+        let text = fs::read_to_string(&file).unwrap();
+        for call in text.split("call(\"").skip(1) {
+            let command = call.split('"').next().unwrap();
+            seen += 1;
+            assert!(probe.contains(&format!("try(\"{command}\"")), "{}: {command}", file.display());
+            let right = format!("+{} ", command.to_lowercase());
+            let granted = check.replace("\";", " ").replace("\\\n", " ");
+            assert!(granted.contains(&right), "{}: {right}", file.display());
+        }
+    }
+    assert!(seen > 50);
+}
+
+/// Whoever reads a finding in a metric or in a log looks it up there.
+#[test]
+fn every_finding_is_in_the_handbook() {
+    let handbook = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let mut found = 0;
+    for (module, text) in sources() {
+        if !module.path.contains("selfcheck") && !module.path.contains("gateway") {
+            continue;
+        }
+        let shipped = text.split("#[cfg(test)]").next().unwrap();
+        for weight in ["Finding::refuse(", "Finding::warn("] {
+            for name in shipped
+                .split(weight)
+                .skip(1)
+                .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
+            {
+                found += 1;
+                assert!(handbook.contains(&format!("`{name}`")), "{}: {name}", module.path);
+            }
+        }
+    }
+    assert!(found > 15, "{found}");
 }
 
 #[test]

@@ -117,7 +117,7 @@ async fn demonstrate(
         stores: StoreUrls { redis_url: stores.redis_url(), database_url: stores.database_url() },
         listen,
         ops_listen: None,
-        secret: crate::random_text() + &crate::random_text(),
+        secret: stores.secret()?,
         max_connections: 10_000,
         log_format: LogFormat::Text,
         http: Settings {

@@ -7,7 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use metrics::counter;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::watch::{self, Line};
@@ -44,6 +46,26 @@ pub struct Repairs {
     pub tokens_dropped: u64,
     pub waiters_restored: u64,
     pub waiters_dropped: u64,
+}
+
+impl Repairs {
+    /// Each kind by its name in metrics, in the audit and in a reconciliation.
+    fn parts(self) -> [(&'static str, u64); 4] {
+        [
+            ("token_added", self.tokens_added),
+            ("token_dropped", self.tokens_dropped),
+            ("waiter_restored", self.waiters_restored),
+            ("waiter_dropped", self.waiters_dropped),
+        ]
+    }
+}
+
+/// One kind of repair since a sale was made, whichever gateway did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepairLine {
+    pub name: &'static str,
+    pub times: i64,
+    pub last_at: Option<Timestamp>,
 }
 
 /// Where Redis differs from Postgres.
@@ -89,7 +111,7 @@ pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, 
             lines.push(line("epoch", sale.epoch.into(), rules.into()));
             return Ok(lines);
         }
-        Survey::Missing => {
+        Survey::Missing | Survey::OtherLayout => {
             lines.push(line("epoch", sale.epoch.into(), 0));
             return Ok(lines);
         }
@@ -159,7 +181,39 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
         done.waiters_dropped += u64::from(drop_stray(gate, sale, ticket, seq).await?);
     }
     tell(sale.id, done);
+    record(gate, sale.id, done).await?;
     Ok(done)
+}
+
+/// Every kind of repair with how often it was done; the audit has each one.
+///
+/// # Errors
+/// Unavailable while Postgres is away.
+pub async fn repairs(gate: &Gate, sale: SaleId) -> Result<Vec<RepairLine>, FlowError> {
+    let repaired = gate.ledger.repaired(sale).await?;
+    let kinds = Repairs::default().parts();
+    let lines = kinds.map(|(name, _)| {
+        let known = repaired.iter().find(|known| known.name == name);
+        RepairLine {
+            name,
+            times: known.map_or(0, |known| known.times),
+            last_at: known.map(|known| known.last_at),
+        }
+    });
+    Ok(lines.into())
+}
+
+/// Writes down what was mended, so that it outlives this gateway and every other one can tell it.
+async fn record(gate: &Gate, sale: SaleId, done: Repairs) -> Result<(), FlowError> {
+    let parts = done.parts().into_iter().filter(|(_, times)| *times > 0);
+    let detail: serde_json::Map<String, Value> =
+        parts.map(|(name, times)| (name.to_owned(), json!(times))).collect();
+    if detail.is_empty() {
+        return Ok(());
+    }
+    let mut tx = gate.ledger.begin_line().await?;
+    tx.audit(sale, "ropeline", "repair", &Value::Object(detail)).await?;
+    Ok(tx.commit().await?)
 }
 
 /// A ticket in line that the journal does not have waiting: it left or was admitted, or its join was never
@@ -176,13 +230,7 @@ async fn drop_stray(gate: &Gate, sale: &Sale, ticket: Ticket, seq: Seq) -> Resul
 }
 
 fn tell(sale: SaleId, done: Repairs) {
-    let parts = [
-        ("token_added", done.tokens_added),
-        ("token_dropped", done.tokens_dropped),
-        ("waiter_restored", done.waiters_restored),
-        ("waiter_dropped", done.waiters_dropped),
-    ];
-    for (repair, times) in parts {
+    for (repair, times) in done.parts() {
         counter!(telemetry::REPAIRS, "repair" => repair).increment(times);
     }
     if done != Repairs::default() {

@@ -45,6 +45,8 @@ pub struct Gate {
     /// Wakes the watch when something changed that shoppers should see at once.
     changed: Notify,
     health: Health,
+    /// How this process and its stores are set up.
+    pub selfcheck: selfcheck::SelfCheck,
     /// Joins that were answered and wait to be journaled.
     deferred: AtomicUsize,
     answers: keyed::Answers,
@@ -120,7 +122,7 @@ impl From<LedgerError> for FlowError {
             LedgerError::Database(_) | LedgerError::Migrate(_) => {
                 Self::Unavailable("postgres", Some(error.into()))
             }
-            LedgerError::Impossible(_) => Self::Internal(error.into()),
+            LedgerError::Schema(_) | LedgerError::Impossible(_) => Self::Internal(error.into()),
         }
     }
 }
@@ -160,6 +162,7 @@ impl Gate {
             lines: RwLock::default(),
             changed: Notify::new(),
             health: Health::default(),
+            selfcheck: selfcheck::SelfCheck::default(),
             deferred: AtomicUsize::new(0),
             answers: keyed::Answers::default(),
             lookups: Semaphore::new(LOOKUPS),

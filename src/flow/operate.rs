@@ -385,7 +385,7 @@ async fn sell_out(gate: &Arc<Gate>, id: SaleId) -> Result<(), FlowError> {
     // Nobody can be journaled while the sale is excluded, so the counter covers everyone in line.
     let upto = match gate.live.survey(id, sale.epoch, "").await? {
         Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),
-        Survey::OtherEpoch(_) | Survey::Missing => return Ok(()),
+        Survey::OtherEpoch(_) | Survey::OtherLayout | Survey::Missing => return Ok(()),
     };
     let is_first = sale.sold_out_at.is_none();
     if is_first || !sale.was_told_sold_out(upto) {

@@ -76,7 +76,7 @@ impl Line {
 /// One tick: reads what Postgres says of all running sales, then each one's line.
 pub async fn tick(gate: &Arc<Gate>) {
     let read = refresh(gate).await;
-    gate.health.ledger.store(read.is_ok(), Ordering::Relaxed);
+    came_back(gate, &gate.health.ledger, read.is_ok());
     if let Err(error) = read {
         tracing::warn!(error = format!("{error:#}"), "postgres did not answer the watch");
     }
@@ -94,7 +94,15 @@ pub async fn tick(gate: &Arc<Gate>) {
     });
     let seen = futures_util::future::join_all(surveys).await;
     let alive = if seen.is_empty() { gate.live.ping().await.is_ok() } else { seen.contains(&true) };
-    gate.health.live.store(alive, Ordering::Relaxed);
+    came_back(gate, &gate.health.live, alive);
+}
+
+/// Notes whether a store answered. One that is back may be another one, set up in another way.
+fn came_back(gate: &Gate, store: &AtomicBool, answers: bool) {
+    let answered = store.swap(answers, Ordering::Relaxed);
+    if answers && !answered {
+        gate.selfcheck.look_soon();
+    }
 }
 
 /// Waits for the next nudge.
@@ -216,6 +224,8 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             Survey::OtherEpoch(_) => {
                 return Ok(Seen::Lost { epoch, loss: Loss::OlderEpoch });
             }
+            // A later version serves this sale; the self-check tells.
+            Survey::OtherLayout => return Err(FlowError::Unavailable("redis", None)),
             Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
                 // Whoever joins while the pages are read is above this counter, and is added with the
                 // next survey; whoever leaves meanwhile is in the feed after `last`.

@@ -15,10 +15,13 @@ use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::said;
 use super::pages::{Posted, page, problem_page, see_other, with_cookie};
 use super::problem::{Code, Problem};
-use super::shapes::{AuditShape, HoldShape, OrderShape, SaleShape, StatsShape};
+use super::shapes::{
+    AuditShape, HealthShape, HoldShape, OrderShape, RepairShape, SaleShape, StatsShape,
+};
 use super::views::{
     AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, SaleRow,
 };
+use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
 use crate::flow::{FlowError, Reply, keyed, leave, lists};
 use crate::random_text;
@@ -148,6 +151,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
+        health: parse(json!(HealthShape::from(&*app.gate.selfcheck.standing())))?,
     })
 }
 
@@ -224,6 +228,7 @@ async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<Admin
     let now = gate.clock.now();
     let orders = lists::orders(gate, sale.id, None, ROWS).await?;
     let holds = lists::holds(gate, sale.id, None, None, ROWS).await?;
+    let repairs = repairs(gate, sale.id).await?;
     let audit = lists::audit(gate, sale.id, None, ROWS).await?;
     let shown: AdminSale = parse(json!(SaleShape::from(sale)))?;
     let stopped = sale.fault.as_ref().map(|fault| Flash {
@@ -247,6 +252,11 @@ async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<Admin
             .iter()
             .map(|h| parse(json!(HoldShape::new(h, now))))
             .collect::<Result<_, _>>()?,
+        repairs: repairs
+            .iter()
+            .map(|r| parse(json!(RepairShape::new(r))))
+            .collect::<Result<_, _>>()?,
+        has_findings: !gate.selfcheck.standing().findings.is_empty(),
         audit: audit
             .iter()
             .map(|a| parse(json!(AuditShape::new(sale, a))))

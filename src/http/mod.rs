@@ -206,6 +206,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::csv::orders_csv))
         .routes(routes!(operator::lists::audit_trail))
         .routes(routes!(operator::reconciliation))
+        .routes(routes!(operator::health))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))

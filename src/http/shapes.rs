@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::App;
-use crate::flow::audit::CheckLine;
+use crate::flow::audit::{CheckLine, RepairLine};
 use crate::flow::lists::{AuditItem, Facts, Stats};
+use crate::flow::selfcheck::Standing;
 use crate::flow::state::{Stage, TicketState};
 use crate::sale::{Checkout, Hold, Order, Sale, Stock};
 
@@ -382,6 +383,8 @@ pub struct Page<T> {
 pub struct ReconciliationShape {
     pub consistent: bool,
     pub checks: Vec<CheckShape>,
+    /// What the auditor has mended since the sale was made, whichever gateway did it
+    pub repairs: Vec<RepairShape>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -393,8 +396,24 @@ pub struct CheckShape {
     pub ok: bool,
 }
 
-impl From<Vec<CheckLine>> for ReconciliationShape {
-    fn from(lines: Vec<CheckLine>) -> Self {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Repair)]
+pub struct RepairShape {
+    /// `token_added`, `token_dropped`, `waiter_restored` or `waiter_dropped`
+    pub name: String,
+    pub times: i64,
+    /// Null while there was none
+    pub last_at: Option<Timestamp>,
+}
+
+impl RepairShape {
+    pub fn new(line: &RepairLine) -> Self {
+        Self { name: line.name.to_owned(), times: line.times, last_at: line.last_at }
+    }
+}
+
+impl ReconciliationShape {
+    pub fn new(lines: &[CheckLine], repairs: &[RepairLine]) -> Self {
         let check = |line: &CheckLine| CheckShape {
             name: line.name.to_owned(),
             expected: line.expected,
@@ -404,6 +423,59 @@ impl From<Vec<CheckLine>> for ReconciliationShape {
         Self {
             consistent: lines.iter().all(CheckLine::ok),
             checks: lines.iter().map(check).collect(),
+            repairs: repairs.iter().map(RepairShape::new).collect(),
+        }
+    }
+}
+
+/// How a gateway and its stores are set up.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthShape {
+    /// When the gateway looked the last time; null before the first time
+    pub looked_at: Option<Timestamp>,
+    pub findings: Vec<FindingShape>,
+    /// What a confirmed purchase survives; null while Postgres was not asked
+    pub durability: Option<DurabilityShape>,
+}
+
+/// Something that is not set up as it should be.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Finding)]
+pub struct FindingShape {
+    pub name: String,
+    /// `refuse`: a gateway does not start with it; `warn`
+    pub weight: String,
+    /// What it is, what it endangers and what to do
+    pub text: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Durability)]
+pub struct DurabilityShape {
+    pub synchronous_commit: String,
+    pub synchronous_standby_names: String,
+    /// Whether a commit waits for the disk of another machine
+    pub survives_the_machine: bool,
+    pub text: String,
+}
+
+impl From<&Standing> for HealthShape {
+    fn from(standing: &Standing) -> Self {
+        let findings = standing.findings.iter().map(|finding| FindingShape {
+            name: finding.name.to_owned(),
+            weight: finding.weight.as_str().to_owned(),
+            text: finding.text.clone(),
+        });
+        Self {
+            looked_at: standing.looked_at,
+            findings: findings.collect(),
+            durability: standing.durability.as_ref().map(|level| DurabilityShape {
+                synchronous_commit: level.synchronous_commit.clone(),
+                synchronous_standby_names: level.synchronous_standby_names.clone(),
+                survives_the_machine: level.survives_the_machine(),
+                text: level.words().to_owned(),
+            }),
         }
     }
 }

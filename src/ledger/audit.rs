@@ -15,6 +15,15 @@ pub struct AuditItem {
     pub detail: Value,
 }
 
+/// How often the auditor mended one kind of difference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// The key in the detail of the audit's items.
+    pub name: String,
+    pub times: i64,
+    pub last_at: Timestamp,
+}
+
 impl Tx {
     pub async fn audit(
         &mut self,
@@ -37,6 +46,28 @@ impl Tx {
 }
 
 impl Ledger {
+    /// What was mended of one sale since it was made, as the audit has it. What never was is not named.
+    pub async fn repaired(&self, sale: SaleId) -> Result<Vec<Repaired>, LedgerError> {
+        let rows = sqlx::query!(
+            r#"SELECT part.key AS "name!", sum(part.value::bigint)::bigint AS "times!",
+                      max(audit.at) AS "last_at!"
+               FROM audit, jsonb_each_text(detail) AS part
+               WHERE sale_id = $1 AND actor = 'ropeline' AND action = 'repair'
+               GROUP BY part.key"#,
+            sale.0,
+        )
+        .fetch_all(&self.reads)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Repaired {
+                name: row.name,
+                times: row.times,
+                last_at: row.last_at.to_jiff(),
+            })
+            .collect())
+    }
+
     /// A page of one sale's audit, newest first. The cursor's number is the item's id.
     pub async fn list_audit(
         &self,

@@ -2,7 +2,7 @@
 //! It decides; its constraints keep every promise about units. It knows nothing of Redis.
 
 mod audit;
-mod check;
+mod counts;
 mod holds;
 mod idempotency;
 mod joins;
@@ -12,6 +12,7 @@ mod mistakes;
 mod orders;
 mod recovery;
 mod sales;
+mod setup;
 mod snapshot;
 mod sweep;
 
@@ -21,13 +22,14 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 
-pub use audit::AuditItem;
-pub use check::{Check, Counts};
+pub use audit::{AuditItem, Repaired};
+pub use counts::Counts;
 pub use holds::{Front, Recorded};
 pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts};
 pub use lists::Cursor;
 pub use orders::Confirmed;
+pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};
 pub use sweep::Swept;
 
@@ -46,6 +48,21 @@ const REBUILD_CONNECTIONS: u32 = 2;
 /// Connections for what joins store under their idempotency keys: a stampede of those must not keep anyone
 /// from buying.
 const KEY_CONNECTIONS: u32 = 2;
+/// All of them together: what one gateway may ask of Postgres.
+const CONNECTIONS: u32 = ORDER_CONNECTIONS
+    + LINE_CONNECTIONS
+    + READ_CONNECTIONS
+    + WATCH_CONNECTIONS
+    + REBUILD_CONNECTIONS
+    + KEY_CONNECTIONS;
+/// What each connection asks for. A statement, a lock or a transaction that takes longer is given up, so that
+/// nobody waits behind it for ever; steps rely on the isolation, for they read again after a lock.
+const SESSION: [(&str, &str); 4] = [
+    ("statement_timeout", "5s"),
+    ("lock_timeout", "2s"),
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("default_transaction_isolation", "read committed"),
+];
 /// How long a call waits for a free connection before it gives up: shed early rather than pile up.
 const ACQUIRE_WITHIN: Duration = Duration::from_millis(2_000);
 
@@ -66,6 +83,9 @@ pub enum LedgerError {
     Database(#[from] sqlx::Error),
     #[error("the schema could not be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The schema is not for this program to use; says what to do.
+    #[error("{0}")]
+    Schema(String),
     /// A row that the constraints should have refused.
     #[error("the ledger holds an impossible row: {0}")]
     Impossible(&'static str),
@@ -82,7 +102,7 @@ impl LedgerError {
     pub fn constraint(&self) -> Option<&str> {
         match self {
             Self::Database(sqlx::Error::Database(error)) => error.constraint(),
-            Self::Database(_) | Self::Migrate(_) | Self::Impossible(_) => None,
+            Self::Database(_) | Self::Migrate(_) | Self::Schema(_) | Self::Impossible(_) => None,
         }
     }
 }
@@ -96,12 +116,8 @@ impl Ledger {
     /// # Errors
     /// When `url` is not one that Postgres has.
     pub fn new(url: &str) -> Result<Self, LedgerError> {
-        let options = PgConnectOptions::from_str(url)?.application_name("ropeline").options([
-            ("statement_timeout", "5s"),
-            ("lock_timeout", "2s"),
-            ("idle_in_transaction_session_timeout", "5s"),
-            ("default_transaction_isolation", "read committed"),
-        ]);
+        let options =
+            PgConnectOptions::from_str(url)?.application_name("ropeline").options(SESSION);
         let pool = |connections| {
             PgPoolOptions::new()
                 .max_connections(connections)
@@ -116,11 +132,6 @@ impl Ledger {
             keys: pool(KEY_CONNECTIONS),
             rebuilds: pool(REBUILD_CONNECTIONS),
         })
-    }
-
-    /// Brings the schema up to date. Safe to run from many gateways at once: one waits for the other.
-    pub async fn migrate(&self) -> Result<(), LedgerError> {
-        Ok(sqlx::migrate!().run(&self.reads).await?)
     }
 
     /// Begins an operator's or a shopper's change.
@@ -140,14 +151,11 @@ impl Ledger {
 
     /// Ends every connection; calls under way finish first.
     pub async fn close(&self) {
-        tokio::join!(
-            self.orders.close(),
-            self.line.close(),
-            self.reads.close(),
-            self.watch.close(),
-            self.rebuilds.close(),
-            self.keys.close()
-        );
+        futures_util::future::join_all(self.pools().map(PgPool::close)).await;
+    }
+
+    fn pools(&self) -> [&PgPool; 6] {
+        [&self.orders, &self.line, &self.reads, &self.watch, &self.rebuilds, &self.keys]
     }
 }
 

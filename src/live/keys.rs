@@ -21,3 +21,10 @@ pub fn feed(sale: SaleId) -> String {
 pub fn next(key: &str, attempt: u32) -> String {
     format!("{key}:next:{attempt:08x}")
 }
+/// Two keys of a self-check, in one slot and with a number of their own: nobody else has them.
+pub fn scratch(id: u32) -> String {
+    format!("ropeline:{{check:{id:08x}}}:scratch")
+}
+pub fn spare(id: u32) -> String {
+    format!("ropeline:{{check:{id:08x}}}:spare")
+}

@@ -1,7 +1,4 @@
-//! Plain commands: filling the keys of a rebuild, which nobody reads yet, and asking Redis how it is set
-//! up.
-
-use redis::InfoDict;
+//! Plain commands: filling the keys of a rebuild, which nobody reads yet, and deleting what is over.
 
 use super::{Live, LiveError, Waiter, keys, within};
 use crate::sale::SaleId;
@@ -9,15 +6,6 @@ use crate::sale::SaleId;
 /// Seconds after which Redis forgets what a rebuild left whose gateway died. Each page renews it, and the
 /// swap takes it away; nothing in use has one.
 const ABANDONED_AFTER: u32 = 120;
-
-/// How Redis is set up, as far as it matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    pub version: String,
-    /// `noeviction` is the only policy under which a line cannot vanish.
-    pub eviction: String,
-    pub append_only: bool,
-}
 
 impl Live {
     /// Adds up to [`super::PAGE`] waiters to the line of a rebuild.
@@ -77,23 +65,5 @@ impl Live {
         unlink.arg(keys::ctl(sale)).arg(keys::queue(sale)).arg(keys::tokens(sale));
         unlink.arg(keys::guard(sale)).arg(keys::feed(sale));
         within(unlink.query_async(&mut self.others.clone())).await
-    }
-
-    /// Whether Redis answers at all.
-    pub async fn ping(&self) -> Result<(), LiveError> {
-        let _: String = within(redis::cmd("PING").query_async(&mut self.others.clone())).await?;
-        Ok(())
-    }
-
-    /// Asks Redis how it is set up.
-    pub async fn check(&self) -> Result<Check, LiveError> {
-        let info: InfoDict =
-            within(redis::cmd("INFO").query_async(&mut self.others.clone())).await?;
-        let text = |name: &str| info.get::<String>(name).unwrap_or_default();
-        Ok(Check {
-            version: text("redis_version"),
-            eviction: text("maxmemory_policy"),
-            append_only: text("aof_enabled") == "1",
-        })
     }
 }

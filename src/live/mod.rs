@@ -5,6 +5,7 @@
 //! as [`LiveError::Fenced`] when another one rules, so a gateway that slept through a rebuild can do no harm.
 
 mod admit;
+mod check;
 mod clear;
 mod drop;
 mod free;
@@ -13,11 +14,13 @@ mod keys;
 mod leave;
 mod load;
 mod page;
+mod probe;
 mod restore;
 mod survey;
 mod swap;
 mod tokens;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -25,8 +28,9 @@ use redis::{FromRedisValue, ScriptInvocation};
 use tokio::time::timeout;
 
 pub use admit::{Ack, Admitted, Slot, Waiter};
+pub use check::{Check, GRANT};
 pub use join::{Joined, MOST_TICKETS};
-pub use load::Check;
+pub use probe::Probed;
 pub use survey::{Change, FEED_PAGE, Survey};
 
 /// Longest wait for one script. Each is bounded and takes well under a millisecond; a longer silence is
@@ -43,6 +47,8 @@ pub struct Live {
     /// Joins have a connection of their own, so that a stampede does not delay admissions.
     joins: ConnectionManager,
     others: ConnectionManager,
+    client: redis::Client,
+    user: Arc<str>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +83,8 @@ impl Live {
     /// When `url` is not one that Redis has.
     pub fn new(url: &str) -> Result<Self, LiveError> {
         let client = redis::Client::open(url)?;
+        let user = client.get_connection_info().redis_settings().username().unwrap_or("default");
+        let user = user.into();
         // Few and short retries: a call fails soon, and the manager heals by itself behind it.
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(1)
@@ -87,6 +95,8 @@ impl Live {
         Ok(Self {
             joins: client.get_connection_manager_lazy(config.clone())?,
             others: client.get_connection_manager_lazy(config)?,
+            client,
+            user,
         })
     }
 

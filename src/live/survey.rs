@@ -34,6 +34,8 @@ pub enum Survey {
     },
     /// Another epoch rules in Redis.
     OtherEpoch(i32),
+    /// Redis has the sale as a later version of ropeline keeps it.
+    OtherLayout,
     /// Redis does not know the sale.
     Missing,
 }
@@ -64,6 +66,7 @@ impl Live {
                 changes: entries.into_iter().map(change).collect::<Result<_, _>>()?,
             }),
             "epoch" => Ok(Survey::OtherEpoch(rules)),
+            "layout" => Ok(Survey::OtherLayout),
             "missing" => Ok(Survey::Missing),
             _ => unknown("survey", outcome),
         }

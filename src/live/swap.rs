@@ -27,6 +27,7 @@ impl Live {
         match outcome.as_str() {
             "swapped" => Ok(true),
             "older" => Ok(rules == epoch),
+            "layout" => Ok(false),
             _ => unknown("swap", outcome),
         }
     }

@@ -45,6 +45,8 @@ impl Loops {
         loops.spawn(clean_up(gate.clone(), housekeeping));
         let keeper = gate.clone();
         loops.spawn(async move { keyed::keep(&keeper).await });
+        let looker = gate.clone();
+        loops.spawn(async move { selfcheck::keep_looking(&looker).await });
         loops
     }
 

@@ -57,6 +57,11 @@ impl Signer {
         mac
     }
 
+    /// What tells one secret from another, and tells nobody the secret.
+    pub fn print(&self) -> Vec<u8> {
+        self.mac("print", &[]).finalize().into_bytes().to_vec()
+    }
+
     pub fn sign(&self, claim: Claim) -> String {
         let mut payload = [0; 40];
         payload[..16].copy_from_slice(claim.sale.0.as_bytes());

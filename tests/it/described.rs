@@ -33,6 +33,7 @@ const CALLS: &str = "
     get /api/v1/admin/sales/{sale}/audit
     get /api/v1/admin/sales/{sale}/orders.csv
     get /api/v1/admin/sales/{sale}/reconciliation
+    get /api/v1/admin/health
     post /api/v1/admin/sales/{sale}/notices
     delete /api/v1/admin/sales/{sale}/tickets/{ticket}
     get /healthz

@@ -33,6 +33,7 @@ mod recovery;
 mod sale;
 mod schedule;
 mod scripts;
+mod selfcheck;
 mod settings;
 mod shopper;
 mod sockets;

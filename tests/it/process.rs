@@ -50,7 +50,14 @@ impl Running {
     /// Starts it, and waits until it listens.
     pub async fn start(settings: &[(&'static str, String)]) -> Self {
         let mut command = program(&["serve"]);
-        command.envs(settings.iter().cloned()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.envs(settings.iter().cloned());
+        Self::start_as(command).await
+    }
+
+    /// The same of a command that runs it.
+    pub async fn start_as(mut command: Command) -> Self {
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
+        command.kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let (log, mut line) = (Arc::new(Mutex::new(String::new())), String::new());

@@ -262,6 +262,34 @@ async fn the_auditor_mends_what_a_hand_did_to_the_line_and_to_the_tokens() {
     assert_eq!(score.map(|score| score as i64), Some(number), "back at its own number");
     assert_eq!(repair(&gate, &line).await.unwrap(), Repairs::default(), "nothing is left to mend");
     sale.adds_up().await;
+
+    // Each repair is counted, is the same seen from every gateway, and outlives the one that did it.
+    let metrics = shop.get("/metrics").await.text;
+    let elsewhere = Shop::at(shop.place.clone(), false).await;
+    let repairs = elsewhere.ask(&sale.path("/reconciliation")).await.body["repairs"].clone();
+    let kinds = ["token_added", "token_dropped", "waiter_restored", "waiter_dropped"];
+    assert_eq!(repairs.as_array().unwrap().len(), kinds.len(), "{repairs}");
+    for (repair, kind) in repairs.as_array().unwrap().iter().zip(kinds) {
+        assert_eq!((&repair["name"], &repair["times"]), (&json!(kind), &json!(1)), "{repairs}");
+        repair["last_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let series = format!("ropeline_audit_repairs_total{{repair=\"{kind}\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        assert!(line.unwrap().parse::<u64>().unwrap() >= 1, "{metrics}");
+    }
+    let audit = shop.ask(&sale.path("/audit")).await.body;
+    let written = &audit["items"][0];
+    assert_eq!((&written["actor"], &written["action"]), (&json!("ropeline"), &json!("repair")));
+    assert_eq!(written["detail"].as_object().unwrap().len(), kinds.len(), "{audit}");
+
+    // The next one adds up with the first; what needed no repair keeps its time.
+    let stranger = uuid::Uuid::now_v7().to_string();
+    let meddle = redis::cmd("ZADD").arg(key(&sale, "queue")).arg(&["3001", &stranger]).to_owned();
+    meddle.exec_async(&mut redis).await.unwrap();
+    assert_eq!(repair(&gate, &line).await.unwrap().waiters_dropped, 1);
+    let again = shop.ask(&sale.path("/reconciliation")).await.body["repairs"].clone();
+    assert_eq!((&again[3]["times"], &again[0]), (&json!(2), &repairs[0]), "{again}");
+    assert!(again[3]["last_at"].as_str() > repairs[3]["last_at"].as_str(), "{again}");
+    elsewhere.gateway.stop().await;
 }
 
 #[tokio::test]

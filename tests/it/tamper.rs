@@ -93,6 +93,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("sales_sold_out_has_seq", "UPDATE sales SET sold_out_at = now()"),
     ("sales_closed_iff_state", "UPDATE sales SET state = 'closed'"),
     ("sales_closed_iff_state", "UPDATE sales SET closed_at = now()"),
+    ("deployment_only_row_check", "INSERT INTO deployment (only_row) VALUES (false)"),
     ("sweeper_heartbeat_only_row_check", "INSERT INTO sweeper_heartbeat (only_row) VALUES (false)"),
 ];
 

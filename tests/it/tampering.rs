@@ -89,7 +89,7 @@ async fn a_reconciliation_compares_both_stores_and_says_how() {
     let shop = Shop::open().await;
     let still = Still::new(&shop).await;
     let said = still.reconciliation().await;
-    assert_eq!(names(&said), ["checks", "consistent"]);
+    assert_eq!(names(&said), ["checks", "consistent", "repairs"]);
     let checks = said["checks"].as_array().unwrap();
     assert!(checks.len() >= 8, "{said}");
     for check in checks {

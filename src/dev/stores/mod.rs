@@ -10,7 +10,9 @@ mod place;
 mod process;
 mod start;
 
-use std::io;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -78,6 +80,24 @@ impl Stores {
         self.url_of_database("ropeline")
     }
 
+    /// A secret that lasts as long as the data: made with the first gateway on it.
+    pub fn secret(&self) -> io::Result<String> {
+        let file = self.secret_file();
+        match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let secret = crate::random_text() + &crate::random_text();
+                let mut made = fs::OpenOptions::new();
+                made.write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(file)?
+                    .write_all(secret.as_bytes())?;
+                Ok(secret)
+            }
+            read => read,
+        }
+    }
+
     /// Ends Redis by SIGKILL and waits until it is gone.
     pub async fn kill_redis(&mut self) -> Result<()> {
         self.redis.take().context("Redis is not running")?.kill().await
@@ -131,8 +151,13 @@ impl Stores {
     }
 
     fn wipe(&self) -> io::Result<()> {
+        remove_file(&self.secret_file())?;
         remove_dir(&self.redis_dir())?;
         remove_dir(&self.postgres_dir())
+    }
+
+    fn secret_file(&self) -> PathBuf {
+        self.place.dir.join("secret")
     }
 
     /// Where Redis keeps its data; to be copied, and replaced while it is killed.

@@ -15,7 +15,7 @@ use super::bodies::{ChangedSale, NewSale, Notice, Seed};
 use super::body::{Raw, idempotency_key};
 use super::caller::Operator;
 use super::problem::{Code, Problem, ProblemShape};
-use super::shapes::{ReconciliationShape, SaleShape, SeededShape, StatsShape};
+use super::shapes::{HealthShape, ReconciliationShape, SaleShape, SeededShape, StatsShape};
 use crate::flow::lists::stats as count;
 use crate::flow::operate::{Command, Render, operate};
 use crate::flow::{Refusal, Reply, audit, keyed, leave};
@@ -280,6 +280,8 @@ pub async fn stats(
 }
 
 /// Compare Redis with Postgres, and counts with rows, now
+///
+/// With what the auditor has mended since the sale was made.
 #[utoipa::path(get, path = "/api/v1/admin/sales/{sale}/reconciliation", tag = "operator",
     security(("api_key" = [])), params(("sale" = String, Path)),
     responses((status = 200, body = ReconciliationShape), (status = 404, body = ProblemShape)))]
@@ -288,6 +290,19 @@ pub async fn reconciliation(
     _: Operator,
     Path(sale): Path<String>,
 ) -> Result<Json<ReconciliationShape>, Problem> {
-    let lines = audit::reconcile(&app.gate, &app.gate.sale(&sale).await?).await?;
-    Ok(Json(lines.into()))
+    let sale = app.gate.sale(&sale).await?;
+    let lines = audit::reconcile(&app.gate, &sale).await?;
+    let repairs = audit::repairs(&app.gate, sale.id).await?;
+    Ok(Json(ReconciliationShape::new(&lines, &repairs)))
+}
+
+/// How this gateway and its stores are set up
+///
+/// What the self-check found, each with what to do, and what a confirmed purchase survives. Looked at when the
+/// gateway starts, each minute, and when a store is back.
+#[utoipa::path(get, path = "/api/v1/admin/health", tag = "operator", security(("api_key" = [])),
+    responses((status = 200, body = HealthShape), (status = 401, body = ProblemShape)))]
+pub async fn health(State(app): State<App>, _: Operator) -> Response {
+    let standing = app.gate.selfcheck.standing();
+    ([(header::CACHE_CONTROL, "no-store")], Json(HealthShape::from(&*standing))).into_response()
 }

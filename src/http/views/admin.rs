@@ -36,7 +36,27 @@ pub struct SaleRow {
     pub sold: u64,
 }
 
-/// `GET /admin`: all sales and the form that creates one.
+/// How the gateway and its stores are set up, as `GET /api/v1/admin/health` answers it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Health {
+    pub findings: Vec<FindingRow>,
+    pub durability: Option<DurabilityRow>,
+}
+
+/// Something that the self-check found.
+#[derive(Clone, Debug, Deserialize)]
+pub struct FindingRow {
+    pub name: String,
+    pub weight: String,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct DurabilityRow {
+    pub text: String,
+}
+
+/// `GET /admin`: all sales, the form that creates one, and how the gateway is set up.
 #[derive(Template)]
 #[template(path = "admin_sales.html")]
 pub struct AdminSalesPage {
@@ -45,6 +65,7 @@ pub struct AdminSalesPage {
     pub sales: Vec<SaleRow>,
     pub next_cursor: Option<String>,
     pub form: Form,
+    pub health: Health,
 }
 
 /// A sale with its settings.
@@ -113,6 +134,26 @@ pub struct HoldRow {
     pub expires_at: Timestamp,
 }
 
+/// One kind of repair of the auditor's.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RepairRow {
+    pub name: String,
+    pub times: u64,
+    pub last_at: Option<Timestamp>,
+}
+
+impl RepairRow {
+    fn label(&self) -> &str {
+        match self.name.as_str() {
+            "token_added" => "Free units put back on offer",
+            "token_dropped" => "Taken units no longer offered",
+            "waiter_restored" => "Shoppers put back in line",
+            "waiter_dropped" => "Strangers taken out of line",
+            other => other,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 pub struct AuditRow {
     pub at: Timestamp,
@@ -174,5 +215,8 @@ pub struct AdminSalePage {
     pub form_key: String,
     pub orders: Vec<OrderRow>,
     pub holds: Vec<HoldRow>,
+    pub repairs: Vec<RepairRow>,
     pub audit: Vec<AuditRow>,
+    /// The self-check found something.
+    pub has_findings: bool,
 }

@@ -235,6 +235,27 @@ fn the_console_says_whether_the_units_balance() {
 }
 
 #[test]
+fn the_console_tells_what_was_mended_and_what_the_self_check_found() {
+    let html = page("admin_sale_open");
+    assert!(html.contains("<dt>Free units put back on offer</dt><dd>3, last <time"), "{html}");
+    assert!(html.contains("<dt>Strangers taken out of line</dt><dd>0</dd>"), "{html}");
+    assert!(html.contains("href=\"/admin#setup\""), "{html}");
+    let html = sales_page(1).render().unwrap();
+    assert!(
+        html.contains("<div class=\"note bad\"><p>Redis may throw away the line.</p>"),
+        "{html}"
+    );
+    assert!(
+        html.contains("<code>redis-persistence</code>") && !html.contains("<script>"),
+        "{html}"
+    );
+    let mut well = sales_page(1);
+    well.health.findings.clear();
+    let html = well.render().unwrap();
+    assert!(html.contains("found nothing amiss") && !html.contains("#setup"), "{html}");
+}
+
+#[test]
 fn the_reference_names_each_call_and_its_answers() {
     let html = docs().render().unwrap();
     assert!(html.contains("href=\"#post-api-v1-sales-sale-tickets\""));

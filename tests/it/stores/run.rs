@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use reqwest::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::TcpListener;
@@ -220,4 +220,26 @@ async fn a_command_gets_migrated_stores_and_its_exit_code_is_passed_on() {
     let status = timeout(PATIENCE, run.wait()).await.expect("it ends with the command").unwrap();
     assert_eq!(status.code(), Some(7));
     home.is_left_empty().await;
+}
+
+#[tokio::test]
+async fn kept_data_is_served_again_and_a_ticket_of_the_last_run_is_good() {
+    let home = Home::new();
+    let options = ["--keep", "--quiet", "--listen", "127.0.0.1:0"];
+    let first = Run::start(&home, &options).await;
+    let made = json!({ "slug": "kept", "name": "Kept" });
+    let sales = format!("{}/api/v1/admin/sales", first.base);
+    let client = Client::new();
+    let made = client.post(sales).bearer_auth(ADMIN_KEY).json(&made).send().await.unwrap();
+    assert_eq!(made.status(), 201);
+    let joined = client.post(format!("{}/api/v1/sales/kept/tickets", first.base)).send().await;
+    let joined: Value = serde_json::from_str(&joined.unwrap().text().await.unwrap()).unwrap();
+    assert!(first.interrupt().await.success());
+
+    let again = Run::start(&home, &options).await;
+    let ticket = joined["ticket"].as_str().unwrap();
+    let state = client.get(format!("{}/api/v1/sales/kept/tickets/{ticket}", again.base));
+    let state = state.bearer_auth(joined["credential"].as_str().unwrap()).send().await.unwrap();
+    assert_eq!(state.status(), 200);
+    assert!(again.interrupt().await.success());
 }

@@ -166,6 +166,14 @@ pub fn sales_page(sales: usize) -> AdminSalesPage {
         sales: (0..sales).map(row).collect(),
         next_cursor: None,
         form,
+        health: serde_json::from_value(json!({
+            "findings": [
+                {"name": "redis-eviction", "weight": "refuse", "text": "Redis may throw away the line"},
+                {"name": "redis-persistence", "weight": "warn", "text": HOSTILE},
+            ],
+            "durability": {"text": "A confirmed purchase is on the disk of one machine."},
+        }))
+        .unwrap(),
     }
 }
 
@@ -194,6 +202,12 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         form_key: "seed-key-0123456789".into(),
         orders: vec![serde_json::from_value(order).unwrap()],
         holds: vec![serde_json::from_value(hold("active")).unwrap()],
+        repairs: serde_json::from_value(json!([
+            {"name": "token_added", "times": 3, "last_at": "2026-11-27T12:05:00Z"},
+            {"name": "waiter_dropped", "times": 0, "last_at": null},
+        ]))
+        .unwrap(),
+        has_findings: true,
         audit: vec![serde_json::from_value(audit).unwrap()],
     }
 }

@@ -1,4 +1,4 @@
-//! Counts for the operator and for reconciliation, and how Postgres is set up.
+//! Counts for the operator and for reconciliation.
 
 use super::{Ledger, LedgerError};
 use crate::sale::SaleId;
@@ -17,15 +17,6 @@ pub struct Counts {
     /// Live-or-sold units beyond the stock.
     pub beyond_stock: i64,
     pub last_batch: i64,
-}
-
-/// How Postgres is set up, as far as it matters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    pub fsync: bool,
-    pub full_page_writes: bool,
-    pub synchronous_commit: String,
-    pub in_recovery: bool,
 }
 
 impl Ledger {
@@ -64,24 +55,6 @@ impl Ledger {
             mismatched: row.mismatched,
             beyond_stock: row.beyond_stock,
             last_batch: row.last_batch,
-        })
-    }
-
-    /// Asks Postgres how it is set up.
-    pub async fn check(&self) -> Result<Check, LedgerError> {
-        let row = sqlx::query!(
-            r#"SELECT current_setting('fsync') = 'on' AS "fsync!",
-                      current_setting('full_page_writes') = 'on' AS "full_page_writes!",
-                      current_setting('synchronous_commit') AS "synchronous_commit!",
-                      pg_is_in_recovery() AS "in_recovery!""#
-        )
-        .fetch_one(&self.reads)
-        .await?;
-        Ok(Check {
-            fsync: row.fsync,
-            full_page_writes: row.full_page_writes,
-            synchronous_commit: row.synchronous_commit,
-            in_recovery: row.in_recovery,
         })
     }
 }
