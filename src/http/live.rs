@@ -20,6 +20,7 @@ use tokio_tungstenite::tungstenite;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use super::bodies::StateEvent;
 use super::problem::{Code, Problem, ProblemShape};
 use super::serve::Slot;
 use super::shapes::TicketShape;
@@ -239,7 +240,7 @@ fn broken(error: &axum::Error) -> Next {
 }
 
 /// What to do next on a socket.
-enum Next {
+pub(super) enum Next {
     Tell(Box<TicketState>),
     /// The client asked for the state.
     Now,
@@ -254,7 +255,7 @@ enum Next {
 }
 
 /// What follows from a message.
-fn heard(message: Option<Result<Message, axum::Error>>) -> Next {
+pub(super) fn heard(message: Option<Result<Message, axum::Error>>) -> Next {
     match message {
         Some(Ok(Message::Text(text))) => read(&text),
         Some(Ok(Message::Binary(_))) => Next::Complain("binary-not-understood"),
@@ -301,7 +302,7 @@ async fn close(socket: &mut WebSocket, code: u16, why: &'static str) {
 /// Event `state`, its data the JSON. The stream ends after a final state.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/events", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
-    responses((status = 200, content_type = "text/event-stream", body = TicketShape),
+    responses((status = 200, content_type = "text/event-stream", body = StateEvent),
               (status = 401, body = ProblemShape), (status = 404, body = ProblemShape)))]
 pub async fn events(
     State(app): State<App>,
