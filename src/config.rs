@@ -128,6 +128,11 @@ impl Reading {
                 .map_err(|error| format!("{name}_FILE: {}: {error}", file.display())),
             (None, None) => Err(format!("{name} is not set")),
         };
+        // Compose and its like set a variable to nothing where they have no value for it.
+        let found = found.and_then(|value| match value.is_empty() {
+            true => Err(format!("{name} is empty")),
+            false => Ok(value),
+        });
         found.unwrap_or_else(|fault| {
             self.faults.push(fault);
             String::new()
@@ -224,7 +229,7 @@ impl ServeArgs {
         }
         if let Some(url) = &self.public_url {
             reading.demand(is_origin(url), || {
-                format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host and no path")
+                format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host in lower case and no path")
             });
         }
         let address = "an address with a port, such as 127.0.0.1:8080";
@@ -267,11 +272,28 @@ fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
 }
 
+/// Whether this is an origin as browsers write it: they compare it to the letter.
 fn is_origin(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    host.map(|host| host.strip_suffix('/').unwrap_or(host)).is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
-    })
+    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let Some(authority) = authority.map(|rest| rest.strip_suffix('/').unwrap_or(rest)) else {
+        return false;
+    };
+    let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let (host, port) = match authority[end..].find(':') {
+        Some(colon) => (&authority[..end + colon], &authority[end + colon + 1..]),
+        None => (authority, "1"),
+    };
+    let is_host = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
+        Some(ip) => ip.is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.split('.').all(is_label),
+    };
+    is_host && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok()
+}
+
+/// A part of a host's name, in lower case.
+fn is_label(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -333,6 +355,27 @@ mod tests {
             assert!(fault.contains(name), "{fault}");
         }
         assert!(!faults.join(" ").contains("hunter2"));
+    }
+
+    #[test]
+    fn what_is_set_to_nothing_is_not_set() {
+        for name in ["--redis-url=", "--database-url=", "--secret=", "--admin-key="] {
+            let args = GOOD.iter().filter(|good| !good.starts_with(name)).copied();
+            let args = Cli::parse_from(args.chain([name]));
+            let Err(Faults(faults)) = args.serve.check() else { panic!("{name} was taken") };
+            assert!(faults.len() == 1 && faults[0].ends_with("is empty"), "{faults:?}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin_as_browsers_write_it() {
+        let good = ["https://q.example", "http://127.0.0.1:8080/", "https://[::1]:8443"];
+        assert_eq!(good.map(is_origin), [true; 3]);
+        let bad = ["https://", "https://:8080", "https://[", "https://[::1", "https://a:b:1"];
+        assert_eq!(bad.map(is_origin), [false; 5]);
+        let bad =
+            ["https://Q.example", "https://a:", "https://a:70000", "https://a..b", "q.example"];
+        assert_eq!(bad.map(is_origin), [false; 5]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ use crate::telemetry;
 const SNAPSHOT_WITHIN: Duration = Duration::from_millis(1_500);
 /// Rounds in one survey before it gives up until the next tick: a fresh mirror takes two.
 const MOST_ROUNDS: usize = 50;
+/// More joins than this between two surveys are not added one by one: the line is read anew, which also
+/// stands a counter that somebody set by hand.
+const MOST_JOINS: u64 = 1 << 20;
 /// How far back the measured pace looks, for the operator and for the wait that is shown.
 const PACE_SHORT: Duration = Duration::from_secs(10);
 const PACE_LONG: Duration = Duration::from_secs(60);
@@ -226,7 +229,10 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             }
             // A later version serves this sale; the self-check tells.
             Survey::OtherLayout => return Err(FlowError::Unavailable("redis", None)),
-            Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
+            Survey::Seen { last, counter, .. }
+                if mirror.since.is_empty()
+                    || counter.saturating_sub(mirror.counter) > MOST_JOINS =>
+            {
                 // Whoever joins while the pages are read is above this counter, and is added with the
                 // next survey; whoever leaves meanwhile is in the feed after `last`.
                 mirror.places = Arc::new(read_anew(gate, line.id, epoch).await?);

@@ -7,91 +7,104 @@ use utoipa::ToSchema;
 /// A new sale. Everything but `slug` and `name` has a default.
 #[derive(ToSchema)]
 #[schema(as = NewSale)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct NewSale {
     /// 1 to 63 of a-z, 0-9 and -, and neither begins nor ends with -
     #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     slug: String,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     name: String,
     /// When it opens by itself; opened by hand without
     starts_at: Option<Timestamp>,
     /// When it closes by itself
     ends_at: Option<Timestamp>,
     /// Only `fifo` is available yet
-    #[schema(pattern = "^fifo$", default = "fifo")]
+    #[schema(nullable = false, pattern = "^fifo$", default = "fifo")]
     order: Option<String>,
     /// Most tickets admitted at a time
-    #[schema(minimum = 1, maximum = 100, default = 100)]
+    #[schema(nullable = false, minimum = 1, maximum = 100, default = 100)]
     batch_size: Option<i32>,
     /// Least time between two batches
-    #[schema(minimum = 10, maximum = 60000, default = 1000)]
+    #[schema(nullable = false, minimum = 10, maximum = 60000, default = 1000)]
     admit_interval_ms: Option<i32>,
     /// Most open holds at a time; no limit without
     #[schema(minimum = 1, maximum = 10000000)]
     max_in_checkout: Option<i32>,
-    #[schema(minimum = 1, maximum = 86400, default = 600)]
+    #[schema(nullable = false, minimum = 1, maximum = 86400, default = 600)]
     checkout_window_seconds: Option<i32>,
     /// How long after the window a confirm still counts
-    #[schema(minimum = 0, maximum = 60, default = 5)]
+    #[schema(nullable = false, minimum = 0, maximum = 60, default = 5)]
     expiry_grace_seconds: Option<i32>,
     /// Only 1 is available yet
-    #[schema(minimum = 1, maximum = 1, default = 1)]
+    #[schema(nullable = false, minimum = 1, maximum = 1, default = 1)]
     per_shopper: Option<i32>,
     /// Only `open` is available yet
-    #[schema(pattern = "^open$", default = "open")]
+    #[schema(nullable = false, pattern = "^open$", default = "open")]
     identity: Option<String>,
     /// Who runs the checkout: `shop` (its backend confirms) or `builtin`
-    #[schema(pattern = "^(shop|builtin)$", default = "shop")]
+    #[schema(nullable = false, pattern = "^(shop|builtin)$", default = "shop")]
     checkout: Option<String>,
     /// Where an admitted shopper goes in a sale with `checkout` `shop`; `hold=<id>` is added to it
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^https?://[!-\"$-.0-~][!-\"$-~]*$")]
     checkout_url: Option<String>,
-    #[schema(default = false)]
+    #[schema(nullable = false, default = false)]
     hide_stock: Option<bool>,
     /// How long the line may get
-    #[schema(minimum = 1, maximum = 10000000, default = 1000000)]
+    #[schema(nullable = false, minimum = 1, maximum = 10000000, default = 1000000)]
     max_waiting: Option<i32>,
 }
 
 /// What to change; what is not named stays. Takes every field of a new sale.
 #[derive(ToSchema)]
 #[schema(as = ChangedSale)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct ChangedSale {
-    #[schema(pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+    #[schema(nullable = false, pattern = "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
     slug: Option<String>,
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        nullable = false,
+        min_length = 1,
+        max_length = 200,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     name: Option<String>,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
-    #[schema(pattern = "^fifo$")]
+    #[schema(nullable = false, pattern = "^fifo$")]
     order: Option<String>,
-    #[schema(minimum = 1, maximum = 100)]
+    #[schema(nullable = false, minimum = 1, maximum = 100)]
     batch_size: Option<i32>,
-    #[schema(minimum = 10, maximum = 60000)]
+    #[schema(nullable = false, minimum = 10, maximum = 60000)]
     admit_interval_ms: Option<i32>,
     #[schema(minimum = 1, maximum = 10000000)]
     max_in_checkout: Option<i32>,
-    #[schema(minimum = 1, maximum = 86400)]
+    #[schema(nullable = false, minimum = 1, maximum = 86400)]
     checkout_window_seconds: Option<i32>,
-    #[schema(minimum = 0, maximum = 60)]
+    #[schema(nullable = false, minimum = 0, maximum = 60)]
     expiry_grace_seconds: Option<i32>,
-    #[schema(minimum = 1, maximum = 1)]
+    #[schema(nullable = false, minimum = 1, maximum = 1)]
     per_shopper: Option<i32>,
-    #[schema(pattern = "^open$")]
+    #[schema(nullable = false, pattern = "^open$")]
     identity: Option<String>,
-    #[schema(pattern = "^(shop|builtin)$")]
+    #[schema(nullable = false, pattern = "^(shop|builtin)$")]
     checkout: Option<String>,
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2000, pattern = "^https?://[!-\"$-.0-~][!-\"$-~]*$")]
     checkout_url: Option<String>,
+    #[schema(nullable = false)]
     hide_stock: Option<bool>,
-    #[schema(minimum = 1, maximum = 10000000)]
+    #[schema(nullable = false, minimum = 1, maximum = 10000000)]
     max_waiting: Option<i32>,
 }
 
 #[derive(ToSchema)]
 #[schema(as = Seed)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct Seed {
     /// How many units
@@ -101,18 +114,20 @@ pub struct Seed {
 
 #[derive(ToSchema)]
 #[schema(as = Notice)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct Notice {
     /// Null takes it down
-    #[schema(required, min_length = 1, max_length = 500)]
+    #[schema(required, min_length = 1, max_length = 500, pattern = r"^[^\x00]*\S[^\x00]*$")]
     text: Option<String>,
 }
 
 #[derive(ToSchema)]
 #[schema(as = Confirm)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct Confirm {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, pattern = r"^[^\x00]*$")]
     payment_reference: Option<String>,
 }
 
@@ -149,4 +164,16 @@ pub struct TicketFields {
     pass: Option<String>,
     /// With `expired` and `released`: whether a new join is taken
     rejoin: Option<bool>,
+}
+
+/// One server-sent event.
+#[derive(ToSchema)]
+#[schema(as = StateEvent)]
+#[expect(dead_code, reason = "described, never built: axum writes events")]
+pub struct StateEvent {
+    #[schema(pattern = "^state$")]
+    event: String,
+    /// A `TicketState` as JSON
+    #[schema(content_media_type = "application/json")]
+    data: String,
 }

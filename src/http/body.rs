@@ -1,6 +1,7 @@
 //! Reading a request's body: bounded in size and time, and field by field, so that everything that is
 //! wrong with it is said at once.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -9,6 +10,7 @@ use axum::http::HeaderMap;
 use futures_util::StreamExt;
 use hyper::body::Body as _;
 use jiff::Timestamp;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -23,6 +25,8 @@ const ARRIVE_WITHIN: Duration = Duration::from_secs(8);
 
 /// Most faults that one refusal names; no honest body has as many, and each costs work.
 const MOST_FAULTS: usize = 50;
+/// The first moment that RFC 3339 can write, the year 0. What we read with goes further back, Postgres does not.
+const EARLIEST: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 
 /// A body as it came, within its bounds.
 pub struct Raw(pub Vec<u8>);
@@ -80,11 +84,61 @@ impl Raw {
             return Ok(Fields::default());
         }
         match serde_json::from_slice(&self.0) {
-            Ok(Value::Object(map)) => Ok(Fields { map, faults: Vec::new() }),
+            Ok(Value::Object(map)) => {
+                let mut repeated = Fields::default();
+                repeated.add(self.repeated());
+                repeated.finish().map(|()| Fields { map, faults: Vec::new() })
+            }
             Ok(_) => Err(Problem::invalid(vec![Fault::new("body", "must be a JSON object")])),
             Err(error) => Err(Problem::new(Code::BadRequest, format!("not JSON: {error}"))),
         }
     }
+}
+
+impl Raw {
+    /// Fields that are there more than once: readers differ in which one they believe.
+    fn repeated(&self) -> Vec<Fault> {
+        let Ok(Names(mut names)) = serde_json::from_slice(&self.0) else { return Vec::new() };
+        names.sort();
+        let mut twice: Vec<_> = names.windows(2).filter(|two| two[0] == two[1]).collect();
+        twice.dedup();
+        twice.iter().map(|two| Fault::new(&shown(&two[0]), "is there more than once")).collect()
+    }
+}
+
+/// The names of an object's fields, as they came.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Names;
+            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+                to.write_str("an object")
+            }
+            fn visit_map<M: MapAccess<'de>>(self, mut fields: M) -> Result<Names, M::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = fields.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+        from.deserialize_map(Read)
+    }
+}
+
+/// A whole number that fits 32 bits. To JSON, 5.0 is one as well.
+fn whole(value: &Value) -> Option<i32> {
+    let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+    let fits = (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
+    fits.then_some(number as i32)
+}
+
+/// A field's name as it is told: a client may make it as long as a body.
+fn shown(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 /// The idempotency key that came with a request, if any.
@@ -93,7 +147,9 @@ impl Raw {
 /// Invalid when it is empty, longer than 200 characters or not plain text.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let is_printable = |key: &&str| key.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let key = value.to_str().ok().filter(|key| (1..=200).contains(&key.len()));
+    let key = key.filter(is_printable);
     let rule = "must have 1 to 200 printable characters";
     key.map(|key| Some(key.to_owned()))
         .ok_or_else(|| Problem::invalid(vec![Fault::new("Idempotency-Key", rule)]))
@@ -143,7 +199,7 @@ impl Fields {
         if value.is_null() {
             return None;
         }
-        match value.as_i64().and_then(|n| i32::try_from(n).ok()) {
+        match whole(&value) {
             Some(number) => Some(number),
             None if value.is_number() => self.fault(field, "must be a whole number in range"),
             None => self.fault(field, "must be a whole number"),
@@ -153,8 +209,7 @@ impl Fields {
     pub fn time(&mut self, field: &str) -> Option<Timestamp> {
         let text = self.text(field)?;
         match text.parse() {
-            // Postgres does not go back as far as a time can be written.
-            Ok(time) if time >= Timestamp::UNIX_EPOCH => Some(time),
+            Ok(time) if time >= EARLIEST => Some(time),
             Ok(_) | Err(_) => self.fault(field, "must be a time such as 2026-11-27T12:00:00Z"),
         }
     }
@@ -162,7 +217,7 @@ impl Fields {
     /// A field of which only one value is available yet.
     pub fn only(&mut self, field: &str, available: &Value, known: &[&str]) {
         let Some(value) = self.map.remove(field) else { return };
-        if value == *available {
+        if value == *available || (available.is_number() && whole(&value) == whole(available)) {
             return;
         }
         let is_known = value.as_str().is_some_and(|text| known.contains(&text))
@@ -206,10 +261,9 @@ impl Fields {
     /// Invalid, naming each field.
     pub fn finish(mut self) -> Result<(), Problem> {
         let room = MOST_FAULTS.saturating_sub(self.faults.len());
-        for field in self.map.keys().take(room) {
-            let shown: String = field.chars().take(100).collect();
-            self.faults.push(Fault::new(&shown, "is not known here"));
-        }
+        let unknown = self.map.keys().take(room);
+        let unknown = unknown.map(|name| Fault::new(&shown(name), "is not known here"));
+        self.add(unknown.collect());
         if self.faults.is_empty() { Ok(()) } else { Err(Problem::invalid(self.faults)) }
     }
 }
@@ -244,6 +298,56 @@ mod tests {
         let deep = "[".repeat(10_000);
         assert_eq!(Raw(deep.into_bytes()).fields().unwrap_err().code, Code::BadRequest);
         assert!(Raw(b" ".to_vec()).fields().unwrap().finish().is_ok());
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_fraction_of_nothing() {
+        let read = |text: &str| fields(&format!(r#"{{"n":{text}}}"#)).number("n");
+        assert_eq!(
+            [read("5"), read("5.0"), read("5e2"), read("-0.0")].map(Option::unwrap),
+            [5, 5, 500, 0]
+        );
+        assert_eq!([read("5.5"), read("2147483648"), read("1e300"), read("null")], [None; 4]);
+        let mut one = fields(r#"{"per_shopper":1.0}"#);
+        one.only("per_shopper", &Value::from(1), &[]);
+        assert!(one.finish().is_ok());
+    }
+
+    #[test]
+    fn a_time_is_any_that_rfc_3339_can_write() {
+        let read = |text: &str| fields(&format!(r#"{{"at":"{text}"}}"#)).time("at");
+        for good in ["0000-01-01T00:00:00Z", "1061-07-02T13:31:23z", "2026-11-27T12:00:00.5+02:00"]
+        {
+            assert!(read(good).is_some(), "{good}");
+        }
+        for bad in ["-000001-12-31T23:59:59Z", "2026-11-27", "2026-11-27T12:00:00", "noon"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_there_twice_is_named_once() {
+        for twice in [r#"{"count":1,"count":2}"#, r#"{"count":1,"co\u0075nt":1,"count":null}"#] {
+            let problem = Raw(twice.as_bytes().to_vec()).fields().unwrap_err();
+            assert_eq!(problem.faults, [Fault::new("count", "is there more than once")]);
+        }
+        let long = "x".repeat(150);
+        let twice = format!(r#"{{"{long}1":1,"{long}2":1,"{long}2":1,"{long}1":1}}"#);
+        let refused = Raw(twice.into_bytes()).fields().unwrap_err();
+        assert_eq!(refused.faults.len(), 1, "as it is told, it is one name");
+        let refused = fields(&format!(r#"{{"{long}1":1,"{long}2":1}}"#)).finish().unwrap_err();
+        assert_eq!(refused.faults.len(), 1, "each name is told once");
+    }
+
+    #[test]
+    fn a_key_is_printable() {
+        let key = |text: &str| {
+            let headers =
+                HeaderMap::from_iter([("idempotency-key".parse().unwrap(), text.parse().unwrap())]);
+            idempotency_key(&headers).ok().flatten()
+        };
+        assert_eq!(key("a key").as_deref(), Some("a key"));
+        assert_eq!(key("a\tkey"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! and that each is a problem document.
 
 use axum::http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Adds to each call what its own description leaves out.
 pub fn complete(mut document: Value) -> Value {
@@ -10,6 +10,11 @@ pub fn complete(mut document: Value) -> Value {
     for (path, calls) in paths.into_iter().flatten() {
         for (method, call) in calls.as_object_mut().into_iter().flatten() {
             let also = refusals(path, method, call.get("security").is_some());
+            let named = call.get_mut("parameters").and_then(Value::as_array_mut);
+            named.into_iter().flatten().for_each(shape_key);
+            if let Some(body) = call.get_mut("requestBody") {
+                name_optional(body);
+            }
             let Some(answers) = call["responses"].as_object_mut() else { continue };
             for status in also {
                 answers.entry(status).or_insert_with(|| {
@@ -17,9 +22,7 @@ pub fn complete(mut document: Value) -> Value {
                     "schema": { "$ref": "#/components/schemas/Problem" } } } })
                 });
             }
-            for (status, answer) in
-                answers.iter_mut().filter(|(status, _)| status.as_str() >= "400")
-            {
+            for (status, answer) in answers.iter_mut() {
                 name_it(status, answer);
             }
         }
@@ -37,21 +40,45 @@ fn refusals(path: &str, method: &str, has_caller: bool) -> Vec<&'static str> {
         refusals.push("401");
     }
     if method == "post" || method == "patch" {
-        refusals.extend(["409", "413", "422"]);
+        refusals.extend(["408", "409", "413", "422"]);
     }
     refusals
 }
 
-/// Gives a refusal its content type, and words where it has none.
-fn name_it(status: &str, answer: &mut Value) {
-    let shaped =
-        answer["content"].as_object_mut().and_then(|kinds| kinds.remove("application/json"));
-    if let Some(shape) = shaped {
-        answer["content"] =
-            Value::Object(Map::from_iter([("application/problem+json".into(), shape)]));
+/// An idempotency key has one shape, wherever it comes.
+fn shape_key(parameter: &mut Value) {
+    if parameter["name"] == "Idempotency-Key" {
+        parameter["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 200,
+            "pattern": "^[!-~]([ -~]*[!-~])?$" });
     }
+}
+
+/// A body that may be left out: it is then not there at all, and never null.
+fn name_optional(body: &mut Value) {
+    let schema = &mut body["content"]["application/json"]["schema"];
+    if let Some(shape) = schema["oneOf"]
+        .as_array()
+        .and_then(|either| either.iter().find(|shape| shape.get("$ref").is_some()).cloned())
+    {
+        *schema = shape;
+        body["required"] = json!(false);
+    }
+}
+
+/// Gives a refusal its content type, and every answer words where it has none.
+fn name_it(status: &str, answer: &mut Value) {
+    let mut kinds = answer.get_mut("content").and_then(Value::as_object_mut);
+    if status >= "400"
+        && let Some(kinds) = &mut kinds
+        && let Some(shape) = kinds.remove("application/json")
+    {
+        kinds.insert("application/problem+json".into(), shape);
+    }
+    let shape = kinds.and_then(|kinds| kinds.values().next().cloned()).unwrap_or_default();
     if answer["description"].as_str().unwrap_or_default().is_empty() {
+        let name = shape["schema"]["$ref"].as_str().and_then(|path| path.rsplit('/').next());
         let status = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
-        answer["description"] = json!(status.and_then(|status| status.canonical_reason()));
+        let reason = status.and_then(|status| status.canonical_reason());
+        answer["description"] = json!(name.filter(|name| *name != "Problem").or(reason));
     }
 }

@@ -21,6 +21,7 @@ use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
+use super::bodies::StateEvent;
 use super::problem::{Code, Problem, ProblemShape};
 use super::shapes::TicketShape;
 use super::shopper::{claimed, ticket_state};
@@ -190,7 +191,7 @@ async fn run(app: &App, mut socket: Socket, mut follow: Follow, watching: &Watch
 }
 
 /// What to do next on a socket.
-enum Next {
+pub(super) enum Next {
     Tell(Box<TicketState>),
     /// The client asked for the state.
     Now,
@@ -205,7 +206,7 @@ enum Next {
 }
 
 /// What follows from what a client did.
-fn follows(heard: Heard) -> Next {
+pub(super) fn follows(heard: Heard) -> Next {
     match heard {
         Heard::Text(text) => read(&text),
         Heard::Binary(_) => Next::Complain("binary-not-understood"),
@@ -236,7 +237,7 @@ async fn tell(app: &App, socket: &mut Socket, state: &TicketState) -> Result<(),
 /// Event `state`, its data the JSON. The stream ends after a final state.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/events", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
-    responses((status = 200, content_type = "text/event-stream", body = TicketShape),
+    responses((status = 200, content_type = "text/event-stream", body = StateEvent),
               (status = 401, body = ProblemShape), (status = 404, body = ProblemShape)))]
 pub async fn events(
     State(app): State<App>,

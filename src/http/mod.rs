@@ -6,6 +6,8 @@ pub mod body;
 pub mod caller;
 pub mod console;
 mod describe;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod limits;
 pub mod live;
 pub mod operator;
@@ -302,7 +304,7 @@ fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
 /// that is frozen and can end nothing itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Times each answer by its route, bounds it, and lets nobody guess at a content type.
+/// Times each answer by its route, bounds it, and lets nobody keep it or guess at its content type.
 async fn timed(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = named(request.method());
@@ -322,8 +324,9 @@ async fn timed(request: Request, next: Next) -> Response {
     tracing::debug!(method, route, status, ms = started.elapsed().as_millis() as u64, "answered");
     histogram!(telemetry::HTTP_SECONDS, "method" => method, "route" => route, "status" => status)
         .record(started.elapsed());
-    response
-        .headers_mut()
-        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Everything here is about this moment, and much of it about one shopper.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

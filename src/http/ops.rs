@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::caller::Operator;
 use super::pages::{page, problem_page, see_other, wants_html};
-use super::problem::{Code, Problem, respond};
+use super::problem::{Code, Problem, ProblemShape, respond};
 use super::views::{Answer, DocsPage, Operation, OperationGroup, Param};
 use crate::random_text;
 
@@ -46,7 +46,8 @@ pub async fn readyz(State(app): State<App>) -> Response {
 ///
 /// Served on the operations listener alone where one is set.
 #[utoipa::path(get, path = "/metrics", tag = "operations",
-    responses((status = 200, content_type = "text/plain", body = String), (status = 404)))]
+    responses((status = 200, content_type = "text/plain", body = String),
+              (status = 404, body = ProblemShape)))]
 pub async fn metrics(State(app): State<App>) -> Response {
     if app.serves_metrics {
         return metrics_text(&app);
@@ -149,7 +150,7 @@ fn operation(document: &Value, path: &str, method: &str, call: &Value) -> Operat
         responses: responses
             .map(|(status, answer)| Answer {
                 status: status.clone(),
-                description: answer_words(status, answer),
+                description: words(&answer["description"]),
             })
             .collect(),
     }
@@ -189,21 +190,4 @@ fn kind(schema: &Value) -> String {
     let kind = &schema["type"];
     let Some(kinds) = kind.as_array() else { return words(kind) };
     kinds.iter().map(words).filter(|kind| kind != "null").collect()
-}
-
-/// What an answer is: its own words, or the name of its shape.
-fn answer_words(status: &str, answer: &Value) -> String {
-    let own = words(&answer["description"]);
-    if !own.is_empty() {
-        return own;
-    }
-    let shape = answer["content"].as_object().and_then(|content| content.values().next());
-    let name = shape.and_then(|shape| shape["schema"]["$ref"].as_str()).unwrap_or_default();
-    match name.rsplit('/').next() {
-        Some("Problem") | None | Some("") => {
-            let code = status.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
-            code.and_then(|code| code.canonical_reason()).unwrap_or_default().to_owned()
-        }
-        Some(name) => name.to_owned(),
-    }
 }

@@ -43,6 +43,7 @@ pub struct FactsShape {
     pub slug: String,
     pub name: String,
     /// `scheduled`, `open`, `paused`, `sold_out` or `closed`
+    #[schema(pattern = "^(scheduled|open|paused|sold_out|closed)$")]
     pub status: &'static str,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
@@ -82,6 +83,7 @@ pub struct SaleShape {
     pub slug: String,
     pub name: String,
     /// `scheduled`, `open`, `paused`, `sold_out` or `closed`
+    #[schema(pattern = "^(scheduled|open|paused|sold_out|closed)$")]
     pub status: &'static str,
     pub starts_at: Option<Timestamp>,
     pub ends_at: Option<Timestamp>,
@@ -190,6 +192,7 @@ pub struct HoldShape {
     pub number: i64,
     pub unit: i32,
     /// `active`, `confirmed`, `released` or `expired`
+    #[schema(pattern = "^(active|confirmed|released|expired)$")]
     pub state: &'static str,
     pub admitted_at: Timestamp,
     pub expires_at: Timestamp,
@@ -318,6 +321,7 @@ pub struct JoinedShape {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub struct StatsShape {
+    #[schema(pattern = "^(scheduled|open|paused|sold_out|closed)$")]
     pub status: &'static str,
     pub waiting: i64,
     /// Tickets since the sale was made.

@@ -69,6 +69,17 @@ pub enum Heard {
     Wrong(u16, &'static str),
 }
 
+impl From<Message> for Heard {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text),
+            Message::Binary(bytes) => Self::Binary(bytes),
+            Message::Ping(_) | Message::Pong(_) => Self::Control,
+            Message::Close(_) => Self::Bye,
+        }
+    }
+}
+
 /// The connection is no good any more.
 pub struct Broken;
 
@@ -88,10 +99,7 @@ impl Socket {
         let message = self.inner.recv().await;
         self.due = self.due.max(Instant::now()) + self.every;
         match message {
-            Some(Ok(Message::Text(text))) => Heard::Text(text),
-            Some(Ok(Message::Binary(bytes))) => Heard::Binary(bytes),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Heard::Control,
-            Some(Ok(Message::Close(_))) => Heard::Bye,
+            Some(Ok(message)) => message.into(),
             Some(Err(error)) => broken(&error),
             None => Heard::Gone,
         }

@@ -11,6 +11,11 @@ use super::ids::Seq;
 const WORD: u64 = 64;
 const BLOCK_WORDS: usize = 8;
 
+/// Most places from the first to the last that is kept of one epoch, 128 MB of bits. A line of the longest
+/// kind turns over a hundred times within it while one person waits. A number further away was written
+/// by hand or by mistake: it is left to the auditor, for it would take all memory to mirror it.
+const MOST_SPAN: u64 = 1 << 30;
+
 /// One epoch's counters. Those up to `first` are all gone and not kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Segment {
@@ -26,6 +31,11 @@ impl Segment {
         Some((usize::try_from(offset / WORD).ok()?, 1 << (offset % WORD)))
     }
 
+    /// The first counter after those that are kept.
+    fn end(&self) -> u64 {
+        self.first + self.words.len() as u64 * WORD
+    }
+
     fn is_set(&self, counter: u64) -> bool {
         self.locate(counter)
             .is_some_and(|(word, bit)| self.words.get(word).is_some_and(|w| w & bit != 0))
@@ -36,10 +46,13 @@ impl Segment {
         if self.words.is_empty() {
             self.first = counter - counter % WORD;
         }
-        if counter < self.first && waiting {
+        if counter < self.first && waiting && self.end() - counter <= MOST_SPAN {
             self.grow_down(counter);
         }
         let Some((word, bit)) = self.locate(counter) else { return false };
+        if counter - self.first >= MOST_SPAN {
+            return false;
+        }
         if word >= self.words.len() {
             if !waiting {
                 return false;
@@ -63,6 +76,22 @@ impl Segment {
         self.words.splice(0..0, std::iter::repeat_n(0, more));
         self.first = first;
         self.recount();
+    }
+
+    /// Nobody up to here waits any more.
+    fn clear_upto(&mut self, counter: u64) {
+        let Some((word, bit)) = self.locate(counter) else { return };
+        let whole = word.min(self.words.len());
+        self.words[..whole].fill(0);
+        if let Some(last) = self.words.get_mut(word) {
+            *last &= !(bit | (bit - 1));
+        }
+        let block = whole / BLOCK_WORDS;
+        self.blocks[..block].fill(0);
+        if let Some(count) = self.blocks.get_mut(block) {
+            let words = self.words[block * BLOCK_WORDS..].iter().take(BLOCK_WORDS);
+            *count = words.map(|word| word.count_ones()).sum();
+        }
     }
 
     fn recount(&mut self) {
@@ -142,9 +171,7 @@ impl Places {
     pub fn remove_upto(&mut self, seq: Seq) {
         self.segments.retain(|epoch, _| *epoch >= seq.epoch());
         if let Some(segment) = self.segments.get_mut(&seq.epoch()) {
-            for counter in segment.first..=seq.counter() {
-                segment.put(counter, false);
-            }
+            segment.clear_upto(seq.counter());
         }
     }
 
@@ -180,6 +207,30 @@ mod tests {
             1 => (1..4, counter).prop_map(|(e, c)| Step::RemoveUpto(e, c)),
             1 => Just(Step::Trim),
         ]
+    }
+
+    #[test]
+    fn a_number_out_of_all_bounds_is_not_mirrored_and_moves_nobody() {
+        let mut places = Places::default();
+        places.add(Seq::new(1, 70));
+        let far = [Seq::new(1, 70 + MOST_SPAN), Seq::new(1, (1 << 40) - 1)];
+        for seq in far {
+            places.add(seq);
+            places.remove(seq);
+            places.add(seq);
+            assert!(!places.is_waiting(seq));
+            assert_eq!((places.waiting(), places.before(seq)), (1, 1));
+        }
+        let mut places = Places::default();
+        places.add(far[1]);
+        places.add(Seq::new(1, 70));
+        assert_eq!((places.waiting(), places.before(far[1])), (1, 0));
+        places.remove_upto(Seq(i64::MAX));
+        places.remove_upto(far[1]);
+        assert_eq!(places.waiting(), 0);
+        places.add(Seq(-1));
+        places.add(Seq(i64::MIN));
+        assert_eq!(places.before(Seq::new(1, 1)), 2);
     }
 
     proptest! {

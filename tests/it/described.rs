@@ -204,3 +204,72 @@ async fn engineers_find_a_page_and_problems_are_pages_for_browsers() {
         assert_eq!(shop.get(page).await.header("x-content-type-options"), "nosniff");
     }
 }
+
+/// What tools that read the document trip over.
+#[tokio::test]
+async fn the_document_is_whole() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    for (path, calls) in document["paths"].as_object().unwrap() {
+        for (method, call) in calls.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            no_null(&name, call);
+            for (status, answer) in call["responses"].as_object().unwrap() {
+                assert_ne!(answer["description"].as_str(), None, "{name} {status}");
+            }
+            for parameter in call["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["schema"]["type"].is_string(), "{name}: {parameter}");
+            }
+            let body = &call["requestBody"]["content"]["application/json"]["schema"];
+            if let Some(shape) = body["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+                let shape = &schemas[shape];
+                assert_eq!(shape["additionalProperties"], json!(false), "{name}: unknown fields");
+            } else {
+                assert!(body.is_null(), "{name}: {body}");
+            }
+        }
+    }
+}
+
+/// A key of OpenAPI that is null is no key of OpenAPI.
+fn no_null(name: &str, value: &Value) {
+    for (key, inner) in value.as_object().into_iter().flatten() {
+        assert!(!inner.is_null(), "{name}: {key} is null");
+        no_null(name, inner);
+    }
+}
+
+/// The schema says what is taken, to the edge: a client made from it sends nothing that is refused.
+#[tokio::test]
+async fn what_the_document_allows_is_taken_and_what_it_does_not_is_refused() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let shape = &document["components"]["schemas"]["ChangedSale"]["properties"];
+    let sale = shop.sale(json!({})).await;
+    let fields = shape.as_object().unwrap();
+    assert!(fields.len() >= 16, "{fields:?}");
+    for (name, field) in fields {
+        let kinds = field["type"].as_array().cloned();
+        let kinds = kinds.unwrap_or_else(|| vec![field["type"].clone()]);
+        let null = shop.change(&sale, json!({ name: null })).await;
+        assert_eq!(
+            null.status == 200,
+            kinds.contains(&json!("null")),
+            "{name}: null: {}",
+            null.text
+        );
+        if kinds.contains(&json!("integer")) {
+            let (least, most) = (field["minimum"].as_i64(), field["maximum"].as_i64());
+            let (least, most) = (least.unwrap(), most.unwrap());
+            for (value, is_good) in
+                [(json!(least), true), (json!(most), true), (json!(most as f64), true)]
+                    .into_iter()
+                    .chain([(json!(least - 1), false), (json!(most + 1), false)])
+            {
+                let said = shop.change(&sale, json!({ name: value })).await;
+                assert_eq!(said.status == 200, is_good, "{name}: {value}: {}", said.text);
+            }
+        }
+    }
+}

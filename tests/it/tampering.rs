@@ -5,7 +5,7 @@ use redis::aio::MultiplexedConnection;
 use serde_json::{Value, json};
 
 use crate::shopper::names;
-use crate::support::{Sale, Shop, Shopper};
+use crate::support::{Sale, Shop, Shopper, eventually};
 
 /// A sale that stands still: one unit held, one sold, two free, two shoppers in line.
 struct Still<'a> {
@@ -147,6 +147,26 @@ async fn a_stranger_in_the_line_is_told() {
         let _: i64 = still.redis.zadd(queue, stray, 7_000).await.unwrap();
     };
     still.tells("tickets in line that do not wait", 0, 1, tamper).await;
+}
+
+/// A number that would take all memory to mirror, and a counter that would take all day to follow.
+#[tokio::test]
+async fn a_number_and_a_counter_out_of_all_bounds_are_survived() {
+    let shop = Shop::open().await;
+    let mut still = Still::new(&shop).await;
+    let (ctl, queue) = (still.key("ctl"), still.key("queue"));
+    let counter: i64 = still.redis.hget(&ctl, "counter").await.unwrap();
+    let _: i64 = still.redis.hset(&ctl, "counter", 1_i64 << 38).await.unwrap();
+    let far = "0198c0de-0000-7000-8000-000000000000";
+    let _: i64 = still.redis.zadd(&queue, far, 1_i64 << 39).await.unwrap();
+    eventually("the stranger is out and everyone else has the place", async || {
+        let said = still.reconciliation().await;
+        let ana = still.waiting[0].poll().await;
+        said["consistent"] == true && ana.body["position"] == 1
+    })
+    .await;
+    let ben = still.sale.join().await;
+    assert_eq!(ben.poll().await.body["position"], 3, "behind both, after number {counter}");
 }
 
 #[tokio::test]

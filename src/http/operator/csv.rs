@@ -41,7 +41,7 @@ pub async fn orders_csv(
     Ok((headers, Body::from_stream(head.chain(rows))).into_response())
 }
 
-fn csv_row(order: &Order) -> [String; 7] {
+pub(in crate::http) fn csv_row(order: &Order) -> [String; 7] {
     [
         order.id.to_string(),
         order.hold.to_string(),
@@ -53,16 +53,22 @@ fn csv_row(order: &Order) -> [String; 7] {
     ]
 }
 
-/// Keeps a spreadsheet from running what a shopper typed.
+/// What a spreadsheet may take for the beginning of a formula, in both widths.
+const BEGINS_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Keeps a spreadsheet from running what a shopper typed. Some skip the spaces in front.
 fn no_formula(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    let is_formula = text.trim_start().starts_with(BEGINS_FORMULA);
+    if is_formula || text.starts_with(['\t', '\r', '\n']) {
         format!("'{text}")
     } else {
         text.to_owned()
     }
 }
 
-fn csv_lines(rows: impl IntoIterator<Item = [String; 7]>) -> std::io::Result<Bytes> {
+pub(in crate::http) fn csv_lines(
+    rows: impl IntoIterator<Item = [String; 7]>,
+) -> std::io::Result<Bytes> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
         writer.write_record(&row)?;
@@ -77,7 +83,10 @@ mod tests {
 
     #[test]
     fn a_spreadsheet_finds_no_formula_in_a_payment_reference() {
-        assert_eq!(no_formula("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+        for begins in ["=", "+", "-", "@", " =", "\u{a0}=", "＝", "\t", "\r", "\n"] {
+            let text = format!("{begins}HYPERLINK(1)");
+            assert_eq!(no_formula(&text), format!("'{text}"));
+        }
         assert_eq!(no_formula("pay-1"), "pay-1");
     }
 }

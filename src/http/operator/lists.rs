@@ -25,6 +25,7 @@ const PAGE_MOST: i64 = 1_000;
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
     /// 1…1000, 100 unless given
+    #[param(value_type = Option<i32>, minimum = 1, maximum = 1000)]
     limit: Option<String>,
     /// `next_cursor` of the page before
     cursor: Option<String>,
@@ -35,11 +36,12 @@ pub struct PageQuery {
 #[into_params(parameter_in = Query)]
 pub struct StateQuery {
     /// Only holds in this state
+    #[param(pattern = "^(active|confirmed|released|expired)$")]
     state: Option<String>,
 }
 
 impl PageQuery {
-    fn read(&self) -> Result<(i64, Option<Cursor>), Problem> {
+    pub(in crate::http) fn read(&self) -> Result<(i64, Option<Cursor>), Problem> {
         let mut faults = Vec::new();
         let limit = match self.limit.as_deref().map(str::parse::<i64>) {
             None => PAGE_DEFAULT,
@@ -78,7 +80,7 @@ pub fn sale_cursor(sale: &Sale) -> String {
     encode(sale.created_at, 0, sale.id.0)
 }
 
-fn encode(at: Timestamp, number: i64, id: Uuid) -> String {
+pub(in crate::http) fn encode(at: Timestamp, number: i64, id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(format!("{} {number} {}", at.as_microsecond(), id.simple()))
 }
 

@@ -111,7 +111,7 @@ pub async fn show(
 /// Takes the settings of creation; what is not named stays. A change to a running sale acts on the next
 /// batch.
 #[utoipa::path(patch, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
-    params(("sale" = String, Path)), request_body = ChangedSale,
+    params(("sale" = String, Path)), request_body = Option<ChangedSale>,
     responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
 pub async fn change(
