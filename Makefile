@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test setup check prepare screenshots recovery fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -37,6 +37,10 @@ prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 
 screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
+
+recovery: needs-cargo ## measure how long a line of 1,000, 100,000 and 1,000,000 takes to be back; minutes
+	@scripts/setup
+	cargo run --release -p ropeline-drill -- recovery $(ARGS)
 
 fmt: needs-cargo ## format the source
 	cargo fmt

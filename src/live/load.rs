@@ -3,12 +3,15 @@
 
 use redis::InfoDict;
 
-use super::{Live, LiveError, Waiter, keys, within};
+use super::link::Lane;
+use super::{Live, LiveError, Waiter, keys};
 use crate::sale::SaleId;
 
 /// Seconds after which Redis forgets what a rebuild left whose gateway died. Each page renews it, and the
 /// swap takes it away; nothing in use has one.
 const ABANDONED_AFTER: u32 = 120;
+/// Waiters or units that a rebuild writes in one call: about ten milliseconds of Redis.
+pub const LOAD_PAGE: usize = 5_000;
 
 /// How Redis is set up, as far as it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub struct Check {
 }
 
 impl Live {
-    /// Adds up to [`super::PAGE`] waiters to the line of a rebuild.
+    /// Adds up to [`LOAD_PAGE`] waiters to the line of a rebuild.
     pub async fn load_waiters(
         &self,
         sale: SaleId,
@@ -37,10 +40,10 @@ impl Live {
             add.arg(waiter.seq.0).arg(waiter.ticket.to_string());
         }
         pipe.ignore().cmd("EXPIRE").arg(&queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        self.0.run(Lane::Others, async |mut redis| pipe.query_async(&mut redis).await).await
     }
 
-    /// Adds up to [`super::PAGE`] units to the token list of a rebuild.
+    /// Adds up to [`LOAD_PAGE`] units to the token list of a rebuild.
     pub async fn load_tokens(
         &self,
         sale: SaleId,
@@ -59,7 +62,7 @@ impl Live {
         }
         let queue = keys::next(&keys::queue(sale), attempt);
         pipe.cmd("EXPIRE").arg(queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        self.0.run(Lane::Others, async |mut redis| pipe.query_async(&mut redis).await).await
     }
 
     /// Deletes what an attempt loaded that came to nothing.
@@ -68,7 +71,7 @@ impl Live {
         for key in [keys::queue(sale), keys::tokens(sale), keys::guard(sale)] {
             unlink.arg(keys::next(&key, attempt));
         }
-        within(unlink.query_async(&mut self.others.clone())).await
+        self.0.run(Lane::Others, async |mut redis| unlink.query_async(&mut redis).await).await
     }
 
     /// Deletes what Redis keeps of a sale that is over. Postgres has it all.
@@ -76,19 +79,20 @@ impl Live {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(keys::ctl(sale)).arg(keys::queue(sale)).arg(keys::tokens(sale));
         unlink.arg(keys::guard(sale)).arg(keys::feed(sale));
-        within(unlink.query_async(&mut self.others.clone())).await
+        self.0.run(Lane::Others, async |mut redis| unlink.query_async(&mut redis).await).await
     }
 
     /// Whether Redis answers at all.
     pub async fn ping(&self) -> Result<(), LiveError> {
-        let _: String = within(redis::cmd("PING").query_async(&mut self.others.clone())).await?;
-        Ok(())
+        let ping = redis::cmd("PING");
+        self.0.run(Lane::Others, async |mut redis| ping.exec_async(&mut redis).await).await
     }
 
     /// Asks Redis how it is set up.
     pub async fn check(&self) -> Result<Check, LiveError> {
+        let ask = redis::cmd("INFO");
         let info: InfoDict =
-            within(redis::cmd("INFO").query_async(&mut self.others.clone())).await?;
+            self.0.run(Lane::Others, async |mut redis| ask.query_async(&mut redis).await).await?;
         let text = |name: &str| info.get::<String>(name).unwrap_or_default();
         Ok(Check {
             version: text("redis_version"),

@@ -126,11 +126,13 @@ impl Stores {
         remove_dir(&self.postgres_dir())
     }
 
-    fn redis_dir(&self) -> PathBuf {
+    /// What Redis has on disk.
+    pub fn redis_dir(&self) -> PathBuf {
         self.place.dir.join("redis")
     }
 
-    fn postgres_dir(&self) -> PathBuf {
+    /// What Postgres has on disk.
+    pub fn postgres_dir(&self) -> PathBuf {
         self.account.postgres_dir(&self.place.dir)
     }
 
