@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill hostile websocket fuzz fuzz-api setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test drill hostile websocket fuzz fuzz-api recovery setup check prepare screenshots fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -64,6 +64,10 @@ fuzz: needs-cargo ## every parser with made-up input; options: SECONDS=30 for ea
 fuzz-api: needs-cargo ## the API through its own /openapi.json; options: EXAMPLES=50 for each call
 	@scripts/setup
 	scripts/fuzz-api $(or $(EXAMPLES),50)
+
+recovery: needs-cargo ## measure how long a line of 1,000, 100,000 and 1,000,000 takes to be back; minutes
+	@scripts/setup
+	cargo run --release -p ropeline-drill -- recovery $(ARGS)
 
 fmt: needs-cargo ## format the source
 	cargo fmt --all

@@ -10,6 +10,7 @@ pub mod hostile;
 pub mod look;
 pub mod mistakes;
 pub mod proxy;
+pub mod recovery;
 pub mod run;
 pub mod shop;
 pub mod world;

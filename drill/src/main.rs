@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
 use ropeline_drill as drill;
+use ropeline_drill::recovery::{self, RecoveryArgs};
 use ropeline_drill::{echo, hostile, run};
 use tokio::net::TcpListener;
 
@@ -31,6 +32,8 @@ enum Command {
     },
     /// Honest shoppers next to hostile clients, one kind of attack after the other
     Hostile(hostile::Args),
+    /// Measure how long a line takes to be back after Redis lost it
+    Recovery(RecoveryArgs),
     /// Echoes WebSocket messages behind the gateway's own accept loop and bounds
     #[command(hide = true)]
     Echo(echo::Args),
@@ -45,6 +48,7 @@ async fn main() -> ExitCode {
         Command::Run(options) => run::run(options).await,
         Command::Mistakes { only } => mistakes(only.as_deref()).await.map(|()| true),
         Command::Hostile(args) => hostile::run(args).await.map(|()| true),
+        Command::Recovery(args) => recovery::run(args).await.map(|()| true),
         Command::Echo(args) => echo::run(args).await.map(|()| true),
         Command::Gateway(args) => serve(*args).await.map(|()| true),
     };

@@ -52,7 +52,8 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
     match taken {
         Ok(Admitted::Batch { n, slot }) => {
             point(Point::AdmitPopped).await?;
-            if n > front.recorded_n + 1 && redis_is_ahead(gate, line, front.epoch, n).await? {
+            // It was popped on top of the one before, which somebody had seen recorded.
+            if n > front.recorded_n + 1 && redis_is_ahead(gate, line, front.epoch, n - 1).await? {
                 return Ok(Next::After(interval));
             }
             #[cfg(feature = "faults")]
@@ -131,19 +132,19 @@ async fn record(
     Ok(recorded)
 }
 
-/// Redis popped a batch on top of one that Postgres does not have. Read again: another gateway may have
-/// recorded it just now. If not, Postgres lost commits, and the sale stops.
+/// Batch `seen` was recorded, as somebody told Redis, and Postgres does not have it. Read again: that may
+/// have been just now. If it is still not there, Postgres lost commits, and the sale stops.
 async fn redis_is_ahead(
     gate: &Arc<Gate>,
     line: &Line,
     epoch: i32,
-    n: i64,
+    seen: i64,
 ) -> Result<bool, FlowError> {
     let Some(front) = gate.ledger.front(line.id).await? else { return Ok(true) };
     if front.epoch != epoch {
         return Ok(true); // Rebuilt meanwhile: the numbers of two epochs say nothing of each other.
     }
-    if n <= front.recorded_n + 1 {
+    if seen <= front.recorded_n {
         return Ok(false);
     }
     recover::postgres_is_behind(gate, line.id, "redis has later batches").await?;

@@ -12,11 +12,12 @@ use metrics::counter;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::recover::{self, Loss};
 use super::watch::{self, Line};
-use super::{FlowError, Gate, recover};
+use super::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::Fate;
-use crate::live::{PAGE, Survey, Waiter};
+use crate::live::{Known, LOAD_PAGE, PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
 use crate::telemetry;
 
@@ -24,6 +25,9 @@ use crate::telemetry;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// Most tickets or units named in one difference; the rest are found next time.
 const MOST_NAMED: usize = 10_000;
+/// A line and a journal that differ in so many tickets are not compared to the end, so that the memory
+/// for it stays bounded. Two pages that do not quite match differ in a few thousand.
+const MOST_APART: usize = 50_000;
 
 /// One line of a reconciliation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,28 @@ struct Difference {
     missing_waiters: HashMap<Ticket, Seq>,
     /// In line, though the journal does not have them waiting.
     stray_waiters: HashMap<Ticket, Seq>,
+    /// There is more than was looked at.
+    cut: bool,
+}
+
+/// Unit numbers: a byte for each that was seeded, where a hash set takes tens.
+struct Units(Vec<bool>);
+
+impl Units {
+    fn of(units: impl IntoIterator<Item = i32>) -> Self {
+        let mut there = Vec::new();
+        for at in units.into_iter().filter_map(|unit| usize::try_from(unit).ok()) {
+            if at >= there.len() {
+                there.resize(at + 1, false);
+            }
+            there[at] = true;
+        }
+        Self(there)
+    }
+
+    fn has(&self, unit: i32) -> bool {
+        usize::try_from(unit).is_ok_and(|at| self.0.get(at).copied().unwrap_or(false))
+    }
 }
 
 /// Compares everything there is to compare, now.
@@ -87,31 +113,42 @@ struct Difference {
 /// # Errors
 /// Unavailable when a store did not answer.
 pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowError> {
-    let counts = gate.ledger.counts(sale.id).await?;
-    let line = |name, expected, actual| CheckLine { name, expected, actual };
-    let mut lines = vec![
-        line("confirmed holds without their order", 0, counts.mismatched),
-        line("live or sold units beyond the stock", 0, counts.beyond_stock),
-    ];
+    let before = gate.ledger.counts(sale.id).await?;
     let snapshot = gate.snapshot(sale.id).await?;
+    let is_closed = sale.state == SaleState::Closed; // Then Redis has forgotten it.
+    let seen = if is_closed {
+        None
+    } else {
+        Some(gate.live.survey(sale.id, sale.epoch, Known::default()).await?)
+    };
+    let after = gate.ledger.counts(sale.id).await?;
+    // The sale moves on between two readings: what lies between those before and after is well.
+    let between = |before: i64, after: i64, now: i64| now.clamp(before, after.max(before));
+
+    let line = |name, expected, actual| CheckLine { name, expected, actual };
     let stock = snapshot.stock;
-    lines.push(line("orders", stock.sold, counts.orders));
-    lines.push(line("tickets admitted", snapshot.admitted(), counts.admitted));
-    lines.push(line("units seeded", stock.seeded, stock_by_unit(gate, sale, &snapshot).await?));
-    if sale.state == SaleState::Closed {
-        return Ok(lines); // Redis has forgotten it.
-    }
-    match gate.live.survey(sale.id, sale.epoch, "").await? {
-        Survey::Seen { n, .. } => {
+    let orders = between(before.orders, after.orders, stock.sold);
+    let admitted = between(before.admitted, after.admitted, snapshot.admitted());
+    let mut lines = vec![
+        line("confirmed holds without their order", 0, after.mismatched),
+        line("live or sold units beyond the stock", 0, after.beyond_stock),
+        line("faults that stopped the sale", 0, i64::from(sale.fault.is_some())),
+        line("orders", stock.sold, orders),
+        line("tickets admitted", snapshot.admitted(), admitted),
+        line("units seeded", stock.seeded, stock_by_unit(gate, sale, &snapshot).await?),
+    ];
+    match seen {
+        None => return Ok(lines),
+        Some(Survey::Seen { n, .. }) => {
             // A batch that is being recorded just now is one ahead, and that is well.
-            let recorded = counts.last_batch.max(n.min(counts.last_batch + 1));
+            let recorded = between(before.last_batch, after.last_batch + 1, n);
             lines.push(line("batches", recorded, n));
         }
-        Survey::OtherEpoch(rules) => {
+        Some(Survey::OtherEpoch(rules)) => {
             lines.push(line("epoch", sale.epoch.into(), rules.into()));
             return Ok(lines);
         }
-        Survey::Missing | Survey::OtherLayout => {
+        Some(Survey::Missing | Survey::Lost | Survey::OtherLayout) => {
             lines.push(line("epoch", sale.epoch.into(), 0));
             return Ok(lines);
         }
@@ -160,6 +197,10 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
     }
     let found = twice(gate, sale).await?;
     point(Point::AuditRead).await?;
+    if found.cut && !found.missing_waiters.is_empty() {
+        recover::soon(gate, line, sale.epoch, Loss::Hollow);
+        return Ok(Repairs::default());
+    }
     if made(Mistake::NoAudit) {
         return Ok(Repairs::default());
     }
@@ -252,6 +293,7 @@ async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
     let again = difference(gate, sale).await?;
     found.free_units = again.free_units;
     found.waiting = again.waiting;
+    found.cut &= again.cut;
     found.missing_tokens.retain(|unit| again.missing_tokens.contains(unit));
     found.stale_tokens.retain(|unit| again.stale_tokens.contains(unit));
     found.missing_waiters.retain(|ticket, _| again.missing_waiters.contains_key(ticket));
@@ -262,12 +304,14 @@ async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
 async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
     let mut found = Difference::default();
     let (listed, in_flight) = gate.live.all_tokens(sale.id, sale.epoch).await?;
-    let free: HashSet<i32> = gate.ledger.all_free(sale.id).await?.into_iter().collect();
+    let free = gate.ledger.all_free(sale.id).await?;
     found.free_units = i64::try_from(free.len()).unwrap_or(i64::MAX);
-    let offered: HashSet<i32> = listed.iter().chain(&in_flight).copied().collect();
-    found.missing_tokens = free.difference(&offered).copied().take(MOST_NAMED).collect();
+    let offered = Units::of(listed.iter().chain(&in_flight).copied());
+    found.missing_tokens =
+        free.iter().copied().filter(|unit| !offered.has(*unit)).take(MOST_NAMED).collect();
+    let free = Units::of(free);
     found.stale_tokens =
-        listed.into_iter().filter(|unit| !free.contains(unit)).take(MOST_NAMED).collect();
+        listed.into_iter().filter(|unit| !free.has(*unit)).take(MOST_NAMED).collect();
     compare_lines(gate, sale, &mut found).await?;
     Ok(found)
 }
@@ -279,30 +323,43 @@ async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Resu
     // What one side has and the other has not shown yet.
     let (mut only_journal, mut only_line) = (HashMap::new(), HashMap::new());
     while !(journal_done && line_done) {
-        if !journal_done {
-            let page = gate.ledger.waiting_page(sale.id, journal_after, PAGE as i64).await?;
-            journal_done = page.len() < PAGE;
-            journal_after = page.last().map_or(journal_after, |(_, seq)| *seq);
-            found.waiting += i64::try_from(page.len()).unwrap_or(0);
-            for (ticket, seq) in page {
-                if only_line.remove(&ticket).is_none() {
-                    only_journal.insert(ticket, seq);
-                }
+        if only_journal.len() + only_line.len() > MOST_APART {
+            found.cut = true;
+            break;
+        }
+        // Both at once: each is ahead of the other by no more than they differ.
+        let journal = async {
+            if journal_done {
+                return Ok(Vec::new());
+            }
+            gate.ledger.waiting_page(sale.id, journal_after, LOAD_PAGE as i64).await
+        };
+        let line = async {
+            if line_done {
+                return Ok(Default::default());
+            }
+            gate.live.page(sale.id, sale.epoch, line_after).await
+        };
+        let (journal, line) = tokio::join!(journal, line);
+        let (page, (queued, in_flight)) = (journal?, line?);
+        journal_done = page.len() < LOAD_PAGE;
+        journal_after = page.last().map_or(journal_after, |(_, seq)| *seq);
+        found.waiting += i64::try_from(page.len()).unwrap_or(0);
+        for (ticket, seq) in page {
+            if only_line.remove(&ticket).is_none() {
+                only_journal.insert(ticket, seq);
             }
         }
-        if !line_done && (journal_done || line_after <= journal_after) {
-            let (queued, in_flight) = gate.live.page(sale.id, sale.epoch, line_after).await?;
-            line_done = queued.is_empty();
-            line_after = queued.last().map_or(line_after, |waiter| waiter.seq);
-            for waiter in queued {
-                if only_journal.remove(&waiter.ticket).is_none() {
-                    only_line.insert(waiter.ticket, waiter.seq);
-                }
+        line_done = queued.is_empty();
+        line_after = queued.last().map_or(line_after, |waiter| waiter.seq);
+        for waiter in queued {
+            if only_journal.remove(&waiter.ticket).is_none() {
+                only_line.insert(waiter.ticket, waiter.seq);
             }
-            for waiter in in_flight {
-                only_journal.remove(&waiter.ticket);
-                only_line.remove(&waiter.ticket);
-            }
+        }
+        for waiter in in_flight {
+            only_journal.remove(&waiter.ticket);
+            only_line.remove(&waiter.ticket);
         }
     }
     found.missing_waiters = only_journal.into_iter().take(MOST_NAMED).collect();

@@ -12,7 +12,7 @@ use super::watch::{self, Line};
 use super::{Begun, FlowError, Gate, Refusal, Reply, audit, begin, recover};
 use crate::faults::{Point, point};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
-use crate::live::{PAGE, Survey};
+use crate::live::{Known, PAGE, Survey};
 use crate::sale::{Fault, Sale, SaleId, SaleState, Seq, Settings, Status};
 
 /// Most units a sale may have; `sales_stock_range` keeps the same.
@@ -383,9 +383,11 @@ async fn sell_out(gate: &Arc<Gate>, id: SaleId) -> Result<(), FlowError> {
     tx.exclude(id).await?;
     let Some(sale) = tx.sale(id).await? else { return Ok(()) };
     // Nobody can be journaled while the sale is excluded, so the counter covers everyone in line.
-    let upto = match gate.live.survey(id, sale.epoch, "").await? {
+    let upto = match gate.live.survey(id, sale.epoch, Known::default()).await? {
         Survey::Seen { counter, .. } => Seq::new(sale.epoch, counter),
-        Survey::OtherEpoch(_) | Survey::OtherLayout | Survey::Missing => return Ok(()),
+        Survey::OtherEpoch(_) | Survey::OtherLayout | Survey::Missing | Survey::Lost => {
+            return Ok(());
+        }
     };
     let is_first = sale.sold_out_at.is_none();
     if is_first || !sale.was_told_sold_out(upto) {

@@ -14,7 +14,7 @@ use super::watch::{self, Line};
 use super::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::Tx;
-use crate::live::{PAGE, Survey, Waiter};
+use crate::live::{Known, LOAD_PAGE, Loaded, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq};
 use crate::telemetry;
 
@@ -37,13 +37,17 @@ pub enum Loss {
     OlderBatch,
     /// A number was handed out twice.
     DoubledNumber,
+    /// Redis does not know of a survey that this gateway made.
+    WentBack,
+    /// The line lacks more than is mended ticket by ticket.
+    Hollow,
 }
 
 impl Loss {
-    /// Whether Redis looks well all the same: it answers under its epoch, and went back in time.
+    /// Whether Redis looks well all the same: it answers under its epoch, and lost some of it.
     fn looks_well(self) -> bool {
         match self {
-            Self::OlderBatch | Self::DoubledNumber => true,
+            Self::OlderBatch | Self::DoubledNumber | Self::WentBack | Self::Hollow => true,
             Self::New | Self::Missing | Self::OlderEpoch => false,
         }
     }
@@ -96,7 +100,7 @@ pub async fn recover(
     }
     let outcome = if loaded.is_ok() { "done" } else { "failed" };
     counter!(telemetry::RECOVERIES, "outcome" => outcome).increment(1);
-    let (waiters, units) = loaded?;
+    let Loaded { waiters, units } = loaded?;
     busy.commit().await?;
     tracing::info!(
         sale.id = %line.id,
@@ -139,7 +143,10 @@ async fn next_epoch(
 }
 
 async fn is_well(gate: &Gate, sale: &Sale) -> Result<bool, FlowError> {
-    Ok(matches!(gate.live.survey(sale.id, sale.epoch, "").await?, Survey::Seen { .. }))
+    Ok(matches!(
+        gate.live.survey(sale.id, sale.epoch, Known::default()).await?,
+        Survey::Seen { .. }
+    ))
 }
 
 /// Fills new keys from Postgres and swaps them in. What was in flight when the epoch rose is either
@@ -150,22 +157,26 @@ async fn load(
     epoch: i32,
     attempt: u32,
     busy: &mut Tx,
-) -> Result<(usize, usize), FlowError> {
-    let (mut after, mut waiters) = (Seq(0), 0);
-    loop {
-        let page = gate.ledger.waiting_page(sale, after, PAGE as i64).await?;
-        let Some((_, last)) = page.last().copied() else { break };
-        let page: Vec<Waiter> =
+) -> Result<Loaded, FlowError> {
+    let mut loaded = Loaded::default();
+    let read = async |after| gate.ledger.waiting_page(sale, after, LOAD_PAGE as i64).await;
+    let mut page = read(Seq(0)).await?;
+    while let Some((_, last)) = page.last().copied() {
+        let waiters: Vec<Waiter> =
             page.into_iter().map(|(ticket, seq)| Waiter { ticket, seq }).collect();
-        gate.live.load_waiters(sale, attempt, &page).await?;
-        (after, waiters) = (last, waiters + page.len());
+        loaded.waiters += waiters.len();
+        // Neither store waits for the other: the next page is read while this one is written.
+        let write = gate.live.load_waiters(sale, attempt, &waiters);
+        let (written, next) = tokio::join!(write, read(last));
+        written?;
+        page = next?;
         point(Point::RecoverHalfLoaded).await?;
         busy.single_out(sale, REBUILD).await?; // Keeps the lock's connection from idling out.
     }
-    let (mut after, mut units) = (0, 0);
-    while let Some(page) = gate.ledger.free_page(sale, after, PAGE as i32).await? {
+    let mut after = 0;
+    while let Some(page) = gate.ledger.free_page(sale, after, LOAD_PAGE as i32).await? {
         gate.live.load_tokens(sale, attempt, &page).await?;
-        (after, units) = (after + PAGE as i32, units + page.len());
+        (after, loaded.units) = (after + LOAD_PAGE as i32, loaded.units + page.len());
         busy.single_out(sale, REBUILD).await?;
     }
     point(Point::RecoverLoaded).await?;
@@ -173,12 +184,13 @@ async fn load(
     #[cfg(feature = "faults")]
     super::mistakes::offer_all(gate, &gate.snapshot(sale).await?.sale, attempt).await?;
     if (gate.ledger.will_serve(sale, epoch).await? || made(Mistake::NoEpochRaise))
-        && gate.live.swap(sale, epoch, version, attempt).await?
+        && gate.live.swap(sale, epoch, version, attempt, loaded).await?
     {
         point(Point::RecoverSwapped).await?;
-        Ok((waiters, units))
+        Ok(loaded)
     } else {
-        Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch.
+        // Overtaken by a higher epoch, or Redis lost what was loaded.
+        Err(FlowError::Unavailable("redis", None))
     }
 }
 

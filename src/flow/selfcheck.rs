@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{FlowError, Gate};
 use crate::ledger::{LedgerError, Schema};
-use crate::live::Survey;
+use crate::live::{Known, Survey};
 use crate::sale::SaleState;
 use crate::telemetry;
 
@@ -278,7 +278,7 @@ async fn data(gate: &Gate) -> Result<Vec<Finding>, FlowError> {
         if sale.state == SaleState::Closed {
             continue;
         }
-        if gate.live.survey(sale.id, sale.epoch, "").await? == Survey::OtherLayout {
+        if gate.live.survey(sale.id, sale.epoch, Known::default()).await? == Survey::OtherLayout {
             unknown.push(sale.settings.slug.clone());
         }
     }

@@ -18,7 +18,7 @@ use super::recover::{self, Loss};
 use super::view::{self, View};
 use super::{FlowError, Gate, operate};
 use crate::ledger::SaleSnapshot;
-use crate::live::{Change, FEED_PAGE, LiveError, Survey};
+use crate::live::{Change, FEED_PAGE, Known, LiveError, Survey};
 use crate::sale::{Places, SaleId, SaleState, Seq};
 use crate::telemetry;
 
@@ -43,6 +43,10 @@ struct Mirror {
     counter: u64,
     /// The newest feed entry that `places` has; empty when it must be read anew.
     since: String,
+    /// The version of the last survey in this epoch.
+    seen: u64,
+    /// The most changes in Postgres that Redis was told of, and when this gateway heard so.
+    told: Option<(Instant, u64)>,
     samples: VecDeque<Sample>,
 }
 
@@ -213,9 +217,17 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         if mirror.epoch != epoch {
             *mirror = Mirror { epoch, ..Mirror::default() };
         }
-        match gate.live.survey(line.id, epoch, &mirror.since).await? {
+        if went_back(&mirror, &snapshot) {
+            recover::postgres_is_behind(gate, line.id, "redis was told of later changes").await?;
+        }
+        let ledger = snapshot.changes();
+        let known = Known { since: &mirror.since, seen: mirror.seen, ledger };
+        match gate.live.survey(line.id, epoch, known).await? {
             Survey::Missing => {
                 return Ok(Seen::Lost { epoch, loss: Loss::Missing });
+            }
+            Survey::Lost => {
+                return Ok(Seen::Lost { epoch, loss: Loss::WentBack });
             }
             Survey::OtherEpoch(rules) if rules > epoch => {
                 // This gateway slept through a rebuild; or Postgres went back in time.
@@ -229,7 +241,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             }
             // A later version serves this sale; the self-check tells.
             Survey::OtherLayout => return Err(FlowError::Unavailable("redis", None)),
-            Survey::Seen { last, counter, .. }
+            Survey::Seen { version, last, counter, .. }
                 if mirror.since.is_empty()
                     || counter.saturating_sub(mirror.counter) > MOST_JOINS =>
             {
@@ -238,8 +250,11 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
                 mirror.places = Arc::new(read_anew(gate, line.id, epoch).await?);
                 mirror.counter = counter;
                 mirror.since = last;
+                mirror.seen = version;
             }
-            Survey::Seen { version, counter, waiting, tokens, last, changes, .. } => {
+            Survey::Seen { version, counter, waiting, tokens, last, changes, ledger, .. } => {
+                mirror.seen = version;
+                mirror.told = Some((Instant::now(), ledger));
                 let behind = changes.len() == FEED_PAGE;
                 apply(&mut mirror, counter, &changes);
                 mirror.since = last;
@@ -256,6 +271,13 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         }
     }
     Err(FlowError::Unavailable("redis", None))
+}
+
+/// Whether Postgres has less than Redis was told of before it was asked: it was restored to an earlier
+/// state. Once the sale is stopped for that, a person decides.
+fn went_back(mirror: &Mirror, snapshot: &SaleSnapshot) -> bool {
+    let has_less = |(heard, ledger)| snapshot.asked > heard && snapshot.changes() < ledger;
+    snapshot.sale.fault.is_none() && mirror.told.is_some_and(has_less)
 }
 
 /// How old a snapshot may be before a refusal is based on it.

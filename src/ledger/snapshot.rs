@@ -43,6 +43,14 @@ impl SaleSnapshot {
     pub fn admitted(&self) -> i64 {
         self.stock.held + self.stock.sold + self.returned
     }
+
+    /// How many changes these counts show. No row that is counted is ever taken back, so this only rises,
+    /// and what fell tells that Postgres went back in time.
+    pub fn changes(&self) -> u64 {
+        let ended = self.stock.sold + self.returned;
+        let changes = self.stock.seeded + self.stock.withdrawn + self.admitted() + ended;
+        changes.unsigned_abs()
+    }
 }
 
 impl Ledger {

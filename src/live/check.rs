@@ -3,7 +3,8 @@
 
 use redis::{ErrorKind, InfoDict, RedisError, ServerErrorKind};
 
-use super::{Live, LiveError, keys, script, within};
+use super::link::{Lane, within};
+use super::{Live, LiveError, keys, script};
 
 /// What a Redis user needs: its keys, the commands outside of scripts, and those in them.
 pub const GRANT: &str = "~ropeline:* +ping +info +multi +exec +evalsha +script|load +expire +exists \
@@ -32,8 +33,8 @@ pub struct Check {
 impl Live {
     /// Whether Redis answers at all.
     pub async fn ping(&self) -> Result<(), LiveError> {
-        let _: String = within(redis::cmd("PING").query_async(&mut self.others.clone())).await?;
-        Ok(())
+        let ping = redis::cmd("PING");
+        self.link.run(Lane::Others, async |mut redis| ping.exec_async(&mut redis).await).await
     }
 
     /// As whom this gateway logs in to Redis.
@@ -43,7 +44,9 @@ impl Live {
 
     /// Asks Redis how it is set up; None when its user may not.
     pub async fn check(&self) -> Result<Option<Check>, LiveError> {
-        let asked = within(redis::cmd("INFO").query_async(&mut self.others.clone())).await;
+        let ask = redis::cmd("INFO");
+        let asked =
+            self.link.run(Lane::Others, async |mut redis| ask.query_async(&mut redis).await).await;
         let info: InfoDict = match asked {
             Err(LiveError::Away(Some(error))) if is_refusal(&error) => return Ok(None),
             asked => asked?,

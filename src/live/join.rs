@@ -1,4 +1,5 @@
-use super::{Live, LiveError, keys, script, spaced, unknown, within};
+use super::link::{Lane, is_not_the_primary};
+use super::{Live, LiveError, keys, script, spaced, unknown};
 use crate::sale::{SaleId, Seq, Ticket};
 
 /// Most tickets in one call; the script's `ZADD` carries two arguments for each.
@@ -24,12 +25,13 @@ impl Live {
     ) -> Result<Joined, LiveError> {
         let mut call = script!("join").key(keys::ctl(sale));
         let call = call.key(keys::queue(sale)).arg(epoch).arg(max_waiting).arg(spaced(tickets));
-        let mut answer = within(call.invoke_async(&mut self.joins.clone())).await;
-        if matches!(&answer, Err(LiveError::Away(Some(error))) if error.is_io_error() && !error.is_timeout())
-        {
-            // Nobody else uses this connection: the first join after an outage finds it dead, and only
-            // then a new one is made.
-            answer = within(call.invoke_async(&mut self.joins.clone())).await;
+        let ask =
+            || self.link.run(Lane::Joins, async |mut redis| call.invoke_async(&mut redis).await);
+        let mut answer = ask().await;
+        if matches!(&answer, Err(LiveError::Away(Some(error))) if is_over(error)) {
+            // Nobody else uses this connection: the first join after an outage or a failover finds it
+            // dead or leading elsewhere, and only then a new one is made.
+            answer = ask().await;
         }
         let (outcome, waiting, seqs): (String, u64, Vec<i64>) = answer?;
         match outcome.as_str() {
@@ -40,4 +42,10 @@ impl Live {
             _ => unknown("join", outcome),
         }
     }
+}
+
+/// Whether the connection is of no use any more. A silent one may yet have done what was asked, and the
+/// caller has waited for it long enough.
+fn is_over(error: &redis::RedisError) -> bool {
+    (error.is_io_error() && !error.is_timeout()) || is_not_the_primary(error)
 }

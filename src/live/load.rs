@@ -1,14 +1,17 @@
 //! Plain commands: filling the keys of a rebuild, which nobody reads yet, and deleting what is over.
 
-use super::{Live, LiveError, Waiter, keys, within};
+use super::link::Lane;
+use super::{Live, LiveError, Waiter, keys};
 use crate::sale::SaleId;
 
 /// Seconds after which Redis forgets what a rebuild left whose gateway died. Each page renews it, and the
 /// swap takes it away; nothing in use has one.
 const ABANDONED_AFTER: u32 = 120;
+/// Waiters or units that a rebuild writes in one call: about ten milliseconds of Redis.
+pub const LOAD_PAGE: usize = 5_000;
 
 impl Live {
-    /// Adds up to [`super::PAGE`] waiters to the line of a rebuild.
+    /// Adds up to [`LOAD_PAGE`] waiters to the line of a rebuild.
     pub async fn load_waiters(
         &self,
         sale: SaleId,
@@ -25,10 +28,10 @@ impl Live {
             add.arg(waiter.seq.0).arg(waiter.ticket.to_string());
         }
         pipe.ignore().cmd("EXPIRE").arg(&queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        self.link.run(Lane::Others, async |mut redis| pipe.query_async(&mut redis).await).await
     }
 
-    /// Adds up to [`super::PAGE`] units to the token list of a rebuild.
+    /// Adds up to [`LOAD_PAGE`] units to the token list of a rebuild.
     pub async fn load_tokens(
         &self,
         sale: SaleId,
@@ -47,7 +50,7 @@ impl Live {
         }
         let queue = keys::next(&keys::queue(sale), attempt);
         pipe.cmd("EXPIRE").arg(queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        self.link.run(Lane::Others, async |mut redis| pipe.query_async(&mut redis).await).await
     }
 
     /// Deletes what an attempt loaded that came to nothing.
@@ -56,7 +59,7 @@ impl Live {
         for key in [keys::queue(sale), keys::tokens(sale), keys::guard(sale)] {
             unlink.arg(keys::next(&key, attempt));
         }
-        within(unlink.query_async(&mut self.others.clone())).await
+        self.link.run(Lane::Others, async |mut redis| unlink.query_async(&mut redis).await).await
     }
 
     /// Deletes what Redis keeps of a sale that is over. Postgres has it all.
@@ -64,6 +67,6 @@ impl Live {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(keys::ctl(sale)).arg(keys::queue(sale)).arg(keys::tokens(sale));
         unlink.arg(keys::guard(sale)).arg(keys::feed(sale));
-        within(unlink.query_async(&mut self.others.clone())).await
+        self.link.run(Lane::Others, async |mut redis| unlink.query_async(&mut redis).await).await
     }
 }

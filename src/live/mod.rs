@@ -12,6 +12,7 @@ mod free;
 mod join;
 mod keys;
 mod leave;
+mod link;
 mod load;
 mod page;
 mod probe;
@@ -21,32 +22,26 @@ mod swap;
 mod tokens;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{FromRedisValue, ScriptInvocation};
-use tokio::time::timeout;
+
+use link::{Lane, Link};
 
 pub use admit::{Ack, Admitted, Slot, Waiter};
 pub use check::{Check, GRANT};
 pub use join::{Joined, MOST_TICKETS};
+pub use load::LOAD_PAGE;
 pub use probe::Probed;
-pub use survey::{Change, FEED_PAGE, Survey};
+pub use survey::{Change, FEED_PAGE, Known, Survey};
+pub use swap::Loaded;
 
-/// Longest wait for one script. Each is bounded and takes well under a millisecond; a longer silence is
-/// a Redis that is frozen, busy loading or unreachable.
-const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
-/// Longest wait for a connection; also how long a command waits for a reconnect under way.
-const CONNECT_WITHIN: Duration = Duration::from_millis(500);
 /// Most units or tickets that one call carries: Lua's `unpack` gives out near 8,000.
 pub const PAGE: usize = 1_000;
 
 /// The scripts' Redis. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
 pub struct Live {
-    /// Joins have a connection of their own, so that a stampede does not delay admissions.
-    joins: ConnectionManager,
-    others: ConnectionManager,
+    link: Link,
     client: redis::Client,
     user: Arc<str>,
 }
@@ -85,34 +80,16 @@ impl Live {
         let client = redis::Client::open(url)?;
         let user = client.get_connection_info().redis_settings().username().unwrap_or("default");
         let user = user.into();
-        // Few and short retries: a call fails soon, and the manager heals by itself behind it.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(20))
-            .set_max_delay(Duration::from_millis(100))
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN));
-        Ok(Self {
-            joins: client.get_connection_manager_lazy(config.clone())?,
-            others: client.get_connection_manager_lazy(config)?,
-            client,
-            user,
-        })
+        Ok(Self { link: Link::new(&client)?, client, user })
     }
 
     async fn call<T: FromRedisValue>(
         &self,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T, LiveError> {
-        within(invocation.invoke_async(&mut self.others.clone())).await
-    }
-}
-
-/// Bounds a call: the manager's own wait for a reconnect is not part of its answer timeout.
-async fn within<T>(call: impl Future<Output = redis::RedisResult<T>>) -> Result<T, LiveError> {
-    match timeout(ANSWER_WITHIN + CONNECT_WITHIN, call).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(LiveError::Away(None)),
+        self.link
+            .run(Lane::Others, async |mut redis| invocation.invoke_async(&mut redis).await)
+            .await
     }
 }
 

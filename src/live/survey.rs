@@ -15,6 +15,17 @@ pub enum Change {
     Cleared(Seq),
 }
 
+/// What a gateway knows when it looks at the line.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// The newest feed entry it has seen; empty asks only where the feed ends now, and writes nothing.
+    pub since: &'a str,
+    /// The version of its last survey in this epoch.
+    pub seen: u64,
+    /// How many changes it has seen in Postgres.
+    pub ledger: u64,
+}
+
 /// What `lua/survey.lua` saw, all at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Survey {
@@ -31,7 +42,11 @@ pub enum Survey {
         /// The newest feed entry in `changes`.
         last: String,
         changes: Vec<Change>,
+        /// The most changes that any gateway has seen in Postgres.
+        ledger: u64,
     },
+    /// Redis does not know of the caller's last survey: it lost what was written since.
+    Lost,
     /// Another epoch rules in Redis.
     OtherEpoch(i32),
     /// Redis has the sale as a later version of ropeline keeps it.
@@ -41,20 +56,37 @@ pub enum Survey {
 }
 
 impl Live {
-    /// Looks at the line, with what changed since feed entry `since`; an empty `since` asks only where the
-    /// feed ends now.
-    pub async fn survey(&self, sale: SaleId, epoch: i32, since: &str) -> Result<Survey, LiveError> {
+    /// Looks at the line, with what changed since the feed entry that is known.
+    pub async fn survey(
+        &self,
+        sale: SaleId,
+        epoch: i32,
+        known: Known<'_>,
+    ) -> Result<Survey, LiveError> {
         let mut call = script!("survey").key(keys::ctl(sale));
         let call = call
             .key(keys::queue(sale))
             .key(keys::tokens(sale))
             .key(keys::feed(sale))
             .arg(epoch)
-            .arg(since)
-            .arg(FEED_PAGE);
-        type Raw = (String, i32, u64, u64, i64, u64, u64, u64, String, Vec<(String, String)>);
-        let (outcome, rules, version, counter, n, waiting, in_flight, tokens, last, entries): Raw =
-            self.call(call).await?;
+            .arg(known.since)
+            .arg(FEED_PAGE)
+            .arg(known.seen)
+            .arg(known.ledger);
+        type Raw = (String, i32, u64, u64, i64, u64, u64, u64, String, Vec<(String, String)>, u64);
+        let (
+            outcome,
+            rules,
+            version,
+            counter,
+            n,
+            waiting,
+            in_flight,
+            tokens,
+            last,
+            entries,
+            ledger,
+        ): Raw = self.call(call).await?;
         match outcome.as_str() {
             "seen" => Ok(Survey::Seen {
                 version,
@@ -64,7 +96,9 @@ impl Live {
                 tokens,
                 last,
                 changes: entries.into_iter().map(change).collect::<Result<_, _>>()?,
+                ledger,
             }),
+            "lost" => Ok(Survey::Lost),
             "epoch" => Ok(Survey::OtherEpoch(rules)),
             "layout" => Ok(Survey::OtherLayout),
             "missing" => Ok(Survey::Missing),

@@ -15,6 +15,11 @@ use crate::support::{ADMIN_KEY, Answer, Place, eventually};
 
 /// How long a crowd may take in all: many times what it does.
 const CROWD_WITHIN: Duration = Duration::from_secs(300);
+/// How long a client waits for an answer, or for a word on a socket, before it goes elsewhere. A gateway
+/// says something at least every 8 seconds.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Longer than a gateway can hold a lock in Postgres without a word, and longer than an epoch lasts here.
+const FROZEN_FOR: Duration = Duration::from_secs(7);
 /// Between two tries of a client whose gateway does not answer.
 pub const RETRY: Duration = Duration::from_millis(100);
 
@@ -27,7 +32,19 @@ pub struct Plan {
     /// One in so many of those admitted walks away, and the unit comes back after the window.
     pub walks_away: usize,
     window_seconds: u32,
-    kills_one: bool,
+    gateways: usize,
+    trouble: Trouble,
+    /// Who has bought asks another gateway for the receipt.
+    pub asks_elsewhere: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Trouble {
+    None,
+    /// One gateway is killed in the middle, for good.
+    OneKilled,
+    /// In turn one is killed and another is frozen, so that one is left; both come back.
+    KilledAndFrozen,
 }
 
 const SMALL: Plan = Plan {
@@ -36,7 +53,9 @@ const SMALL: Plan = Plan {
     sockets: true,
     walks_away: 3,
     window_seconds: 3,
-    kills_one: false,
+    gateways: 2,
+    trouble: Trouble::None,
+    asks_elsewhere: false,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +65,15 @@ async fn a_thousand_at_two_gateways_buy_a_hundred_units_though_a_third_walks_awa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_is_killed_in_the_middle_costs_no_unit_and_no_place() {
-    crowd(Plan { kills_one: true, ..SMALL }).await;
+    crowd(Plan { trouble: Trouble::OneKilled, ..SMALL }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_gateways_are_killed_and_frozen_in_turn_and_shoppers_find_place_hold_and_receipt() {
+    // A window that outlives the silence after which a shopper goes elsewhere.
+    let plan = Plan { gateways: 3, window_seconds: 20, walks_away: 20, ..SMALL };
+    let trouble = Trouble::KilledAndFrozen;
+    crowd(Plan { trouble, asks_elsewhere: true, ..plan }).await;
 }
 
 /// `ROPELINE_BIG_CROWD=1` asks for it; it takes minutes of both cores.
@@ -82,9 +109,12 @@ pub struct Crowd {
 
 async fn crowd(plan: Plan) {
     let place = Place::fresh().await;
-    let mut gateways = [Served::start(&place).await, Served::start(&place).await];
-    let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-    let bases = gateways.each_ref().map(|gateway| gateway.base.clone()).to_vec();
+    let mut gateways = Vec::new();
+    for _ in 0..plan.gateways {
+        gateways.push(Served::start(&place).await);
+    }
+    let client = Client::builder().timeout(ANSWER_WITHIN).build().unwrap();
+    let bases = gateways.iter().map(|gateway| gateway.base.clone()).collect::<Vec<_>>();
     let sale = make_sale(&client, &bases, plan).await;
     let crowd = Arc::new(Crowd {
         client,
@@ -96,12 +126,13 @@ async fn crowd(plan: Plan) {
     });
     let shoppers: Vec<_> =
         (0..plan.shoppers).map(|at| tokio::spawn(crowd.clone().shop(at))).collect();
-    if plan.kills_one {
-        eventually("the sale is in its middle", async || {
-            crowd.bought.load(Ordering::Relaxed) >= plan.units / 4
-        })
-        .await;
-        gateways[0].kill();
+    match plan.trouble {
+        Trouble::None => {}
+        Trouble::OneKilled => {
+            crowd.buys(plan.units / 4).await;
+            gateways[0].kill();
+        }
+        Trouble::KilledAndFrozen => crowd.kill_and_freeze(&place, &mut gateways).await,
     }
     let ends = timeout(CROWD_WITHIN, async {
         let mut ends = Vec::new();
@@ -165,6 +196,31 @@ impl Crowd {
             // Back from a gateway that was killed, and the window was over before.
             "expired" => End::TooLate,
             other => panic!("{other}: {state}"),
+        }
+    }
+
+    /// Waits until so many are bought.
+    async fn buys(&self, units: usize) {
+        eventually("the sale goes on", async || self.bought.load(Ordering::Relaxed) >= units).await;
+    }
+
+    /// Leaves one gateway of three at a time. While one is frozen Redis forgets the sale, so that it wakes
+    /// in another epoch.
+    async fn kill_and_freeze(&self, place: &Place, gateways: &mut [Served]) {
+        let mut redis = place.redis().await;
+        for round in 0..gateways.len() {
+            self.buys(round * self.plan.units / 6 + 1).await;
+            let (killed, frozen) = (round, (round + 1) % gateways.len());
+            gateways[frozen].signal("-STOP");
+            gateways[killed].kill();
+            let mut forget = redis::cmd("UNLINK");
+            for name in ["ctl", "queue", "tokens", "guard", "feed"] {
+                forget.arg(format!("ropeline:{{{}}}:{name}", self.sale));
+            }
+            forget.exec_async(&mut redis).await.unwrap();
+            sleep(FROZEN_FOR).await;
+            gateways[frozen].signal("-CONT");
+            gateways[killed].start_again(place).await;
         }
     }
 

@@ -8,12 +8,12 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::crowd::{Crowd, End, RETRY};
+use crate::crowd::{ANSWER_WITHIN, Crowd, End, RETRY};
 
 /// One shopper with a ticket.
 pub struct Member {
@@ -57,7 +57,7 @@ impl Member {
     /// Follows one socket; nothing when it broke, and another is to be opened.
     async fn watch(&self, shown: &mut Shown) -> Option<Value> {
         let mut socket = self.connect().await?;
-        while let Some(message) = socket.next().await {
+        while let Ok(Some(message)) = timeout(ANSWER_WITHIN, socket.next()).await {
             match message {
                 Ok(Message::Text(text)) => {
                     let state: Value = serde_json::from_str(&text).unwrap();
@@ -78,7 +78,8 @@ impl Member {
             let mut request = url.into_client_request().unwrap();
             let protocols = format!("ropeline.v1, {}", self.credential);
             request.headers_mut().insert("Sec-WebSocket-Protocol", protocols.parse().unwrap());
-            match connect_async(request).await {
+            let Ok(opened) = timeout(ANSWER_WITHIN, connect_async(request)).await else { continue };
+            match opened {
                 Ok((socket, answer)) => {
                     assert_eq!(answer.headers()["sec-websocket-protocol"], "ropeline.v1");
                     return Some(socket);
@@ -90,6 +91,26 @@ impl Member {
             }
         }
         None
+    }
+
+    /// Any other gateway shows the same order. Until it has heard of it, what it shows is older than what
+    /// was shown at the `admitted` one.
+    async fn has_receipt(&self, order: &Value, admitted: &Value) {
+        let path = self.path("");
+        loop {
+            let elsewhere = self.at + 1;
+            let shown =
+                self.crowd.send(elsewhere, Method::GET, &path, Some(&self.credential), None).await;
+            if let Some(answer) = shown.filter(|answer| answer.status == 200) {
+                if answer.body["state"] == "confirmed" {
+                    assert_eq!(answer.body["hold"]["order"], *order);
+                    return;
+                }
+                let version = |state: &Value| state["version"].as_u64().unwrap();
+                assert!(version(&answer.body) < version(admitted), "{}", answer.text);
+            }
+            sleep(RETRY).await;
+        }
     }
 
     pub async fn check_out(&self, state: &Value) -> End {
@@ -107,6 +128,9 @@ impl Member {
                 Some(answer) if answer.status == 200 => {
                     assert_eq!(answer.body["state"], "confirmed");
                     self.crowd.bought.fetch_add(1, Ordering::Relaxed);
+                    if self.crowd.plan.asks_elsewhere {
+                        self.has_receipt(&answer.body["order"], state).await;
+                    }
                     return End::Bought(answer.body["order"]["id"].as_str().unwrap().to_owned());
                 }
                 Some(answer) if answer.refusal() == (409, "hold-ended") => return End::TooLate,

@@ -17,7 +17,7 @@ use crate::support::{Answer, Place, Shop, Shopper, eventually};
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// Stores that may be killed, and a shop on them.
-async fn fragile() -> (Stores, Shop) {
+pub async fn fragile() -> (Stores, Shop) {
     let name = format!("outage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let stores =
         Stores::start(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), Data::Fresh).await;
@@ -27,12 +27,12 @@ async fn fragile() -> (Stores, Shop) {
     (stores, shop)
 }
 
-async fn end(stores: Stores, shop: Shop) {
+pub async fn end(stores: Stores, shop: Shop) {
     shop.gateway.stop().await;
     stores.stop().await.unwrap();
 }
 
-async fn becomes_ready(shop: &Shop) {
+pub async fn becomes_ready(shop: &Shop) {
     eventually("the gateway is ready", async || shop.get("/readyz").await.status == 200).await;
 }
 

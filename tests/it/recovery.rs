@@ -17,7 +17,7 @@ use crate::support::{SECRET, Sale, Shop, Shopper, all, eventually};
 /// Keys that Redis has of a sale.
 const KEYS: [&str; 5] = ["ctl", "queue", "tokens", "guard", "feed"];
 
-fn key(sale: &Sale<'_>, name: &str) -> String {
+pub fn key(sale: &Sale<'_>, name: &str) -> String {
     format!("ropeline:{{{}}}:{name}", sale.id)
 }
 
@@ -31,7 +31,7 @@ async fn unlink(redis: &mut MultiplexedConnection, sale: &Sale<'_>, names: &[&st
 }
 
 /// A sale in the middle: two units held, four shoppers in line; all six in the order of joining.
-async fn in_the_middle(shop: &Shop) -> (Sale<'_>, Vec<Shopper>) {
+pub async fn in_the_middle(shop: &Shop) -> (Sale<'_>, Vec<Shopper>) {
     let sale = shop.open_sale(2, json!({})).await;
     let mut shoppers = Vec::new();
     for _ in 0..6 {
@@ -50,7 +50,7 @@ async fn in_the_middle(shop: &Shop) -> (Sale<'_>, Vec<Shopper>) {
 }
 
 /// The states that must come through a loss unchanged.
-async fn kept(shoppers: &[Shopper]) -> Vec<Value> {
+pub async fn kept(shoppers: &[Shopper]) -> Vec<Value> {
     let mut all = Vec::new();
     for shopper in shoppers {
         let now = shopper.poll().await;
@@ -67,7 +67,7 @@ async fn kept(shoppers: &[Shopper]) -> Vec<Value> {
 }
 
 /// Polls in the background until told to stop; says if anyone's place ever rose or version ever fell.
-fn watch_places(
+pub fn watch_places(
     shoppers: &[Shopper],
     stop: &Arc<AtomicBool>,
 ) -> Vec<tokio::task::JoinHandle<Result<usize, String>>> {
@@ -293,11 +293,43 @@ async fn the_auditor_mends_what_a_hand_did_to_the_line_and_to_the_tokens() {
 }
 
 #[tokio::test]
+async fn a_line_that_lacks_more_than_the_auditor_mends_is_rebuilt() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let first = sale.join().await;
+    let sql = shop.place.sql().await;
+    sqlx::query(
+        "INSERT INTO joins (sale_id, ticket, seq)
+         SELECT id, gen_random_uuid(), n FROM sales, generate_series(2, 60000) AS n",
+    )
+    .execute(&sql)
+    .await
+    .unwrap();
+    let gate = gate(&shop).await;
+    let line = gate.line(&sale.id).unwrap();
+    let done = repair(&gate, &line).await.unwrap();
+    assert_eq!(done, Repairs::default(), "not one by one");
+    eventually("the whole line is shown", async || {
+        let now = first.poll().await.body;
+        (&now["position"], &now["waiting"]) == (&json!(1), &json!(60_000))
+    })
+    .await;
+    assert_eq!(line.view().snapshot.sale.epoch, 2, "under the next epoch");
+}
+
+#[tokio::test]
 async fn a_postgres_that_is_behind_redis_stops_the_sale_and_nobody_is_admitted() {
+    // One batch that redis knows to be recorded is enough.
+    for by in ["1", "5"] {
+        postgres_is_behind_by(by).await;
+    }
+}
+
+async fn postgres_is_behind_by(batches: &str) {
     let shop = Shop::open().await;
     let (sale, shoppers) = in_the_middle(&shop).await;
     let mut redis = shop.place.redis().await;
-    let bump = redis::cmd("HINCRBY").arg(key(&sale, "ctl")).arg(&["n", "5"]).to_owned();
+    let bump = redis::cmd("HINCRBY").arg(key(&sale, "ctl")).arg(&["n", batches]).to_owned();
     bump.exec_async(&mut redis).await.unwrap();
     sale.becomes("paused").await;
     let audit = shop.ask(&sale.path("/audit")).await;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use ropeline::live::{Ack, Admitted, Change, Live, LiveError, Slot, Survey, Waiter};
+use ropeline::live::{Ack, Admitted, Change, Known, Live, LiveError, Loaded, Slot, Survey, Waiter};
 use ropeline::sale::{Places, SaleId, Seq, Ticket};
 
 use crate::model::{Model, Pace};
@@ -71,7 +71,7 @@ impl Run {
 
     pub async fn begin(&mut self) {
         self.set_full(false).await;
-        assert!(self.live.swap(self.sale, 1, 0, 0).await.unwrap());
+        assert!(self.live.swap(self.sale, 1, 0, 0, Loaded::default()).await.unwrap());
         self.model.swap(1, &[], &[]);
     }
 
@@ -264,7 +264,8 @@ impl Run {
                 .await
                 .map_err(|error| error.to_string());
         }
-        let said = self.live.swap(self.sale, epoch, self.version, attempt).await;
+        let loaded = Loaded { waiters: waiters.len(), units: units.len() };
+        let said = self.live.swap(self.sale, epoch, self.version, attempt, loaded).await;
         self.saw(if by > 0 { "swapped" } else { "overtaken" });
         self.check(said, false, false, |model| model.swap(epoch, &waiters, &units))
     }
@@ -275,18 +276,34 @@ impl Run {
         if self.mirror.epoch != epoch {
             self.mirror = Mirror { epoch, ..Mirror::default() };
         }
-        let wrong = self.live.survey(self.sale, epoch + 1, "").await.map_err(|e| e.to_string())?;
+        let known = Known { since: &self.mirror.since, seen: self.version, ledger: self.version };
+        let wrong =
+            self.live.survey(self.sale, epoch + 1, known).await.map_err(|e| e.to_string())?;
         if wrong != Survey::OtherEpoch(epoch) {
             return Err(format!("another epoch was told {wrong:?}"));
         }
-        let said = self.live.survey(self.sale, epoch, &self.mirror.since).await;
-        let Ok(Survey::Seen { version, counter, n, waiting, tokens, last, changes }) = said else {
+        let later = Known { seen: self.version + 1_000_000_000, ..known };
+        let lost = self.live.survey(self.sale, epoch, later).await.map_err(|e| e.to_string())?;
+        if lost != Survey::Lost {
+            return Err(format!("a survey that Redis does not know of was told {lost:?}"));
+        }
+        let said = self.live.survey(self.sale, epoch, known).await;
+        let Ok(Survey::Seen { version, counter, n, waiting, tokens, last, changes, ledger }) = said
+        else {
             return Err(format!("survey said {said:?}"));
         };
+        if ledger != self.version {
+            return Err(format!("the most that was seen of Postgres is not {ledger}"));
+        }
         let model = &self.model;
         let in_line = (model.queue.len() + model.in_flight().len()) as u64;
         let expected = (model.counter, model.n, in_line, model.tokens.len() as u64);
-        if (counter, n, waiting, tokens) != expected || version <= self.version {
+        let rises = if self.mirror.since.is_empty() {
+            version == self.version // It only looked.
+        } else {
+            version > self.version
+        };
+        if (counter, n, waiting, tokens) != expected || !rises {
             return Err(format!("saw {:?}, not {expected:?}", (counter, n, waiting, tokens)));
         }
         self.version = version;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use redis::aio::MultiplexedConnection;
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::live::{Ack, Admitted, Live, MOST_TICKETS, Slot};
+use ropeline::live::{Ack, Admitted, Live, Loaded, MOST_TICKETS, Slot, Waiter};
 use ropeline::sale::{SaleId, Seq, Ticket};
 
 use crate::model::Pace;
@@ -173,7 +173,7 @@ async fn small() -> (Live, MultiplexedConnection, SaleId, Vec<Ticket>) {
     let (live, redis) = (Live::new(&place.redis_url).unwrap(), place.redis().await);
     let sale = SaleId::new();
     let tickets: Vec<Ticket> = (0..4).map(|_| Ticket::new()).collect();
-    assert!(live.swap(sale, 1, 0, 0).await.unwrap());
+    assert!(live.swap(sale, 1, 0, 0, Loaded::default()).await.unwrap());
     assert_eq!(live.free(sale, 1, &[1, 2, 3, 4]).await.unwrap(), 4);
     live.join(sale, 1, 100, &tickets).await.unwrap();
     (live, redis, sale, tickets)
@@ -234,4 +234,25 @@ async fn the_largest_group_and_the_largest_batch_fit_and_larger_ones_are_refused
         panic!("a hundred fit");
     };
     assert_eq!((waiters.len(), units), (100, (1..=100).collect()));
+}
+
+#[tokio::test]
+async fn a_rebuild_that_redis_lost_a_page_of_is_thrown_away_whole() {
+    let waiters: Vec<Waiter> =
+        (1..=4).map(|n| Waiter { ticket: Ticket::new(), seq: Seq(n) }).collect();
+    for lost in ["queue", "tokens", "guard"] {
+        let (live, mut redis, sale, tickets) = small().await;
+        live.load_waiters(sale, 7, &waiters[..2]).await.unwrap();
+        live.load_tokens(sale, 7, &[1, 2]).await.unwrap();
+        let unlink = redis::cmd("UNLINK").arg(key(sale, lost) + ":next:00000007").to_owned();
+        unlink.exec_async(&mut redis).await.unwrap();
+        live.load_waiters(sale, 7, &waiters[2..]).await.unwrap();
+        live.load_tokens(sale, 7, &[3]).await.unwrap();
+
+        let loaded = Loaded { waiters: 4, units: 3 };
+        assert!(!live.swap(sale, 2, 0, 7, loaded).await.unwrap(), "{lost}");
+        let (raw, leftovers) = Raw::read(&mut redis, sale).await;
+        let line: Vec<Ticket> = raw.queue.iter().map(|(_, ticket)| *ticket).collect();
+        assert_eq!((raw.ctl["epoch"].as_str(), line, leftovers), ("1", tickets, 0), "{lost}");
+    }
 }

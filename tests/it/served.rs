@@ -19,28 +19,24 @@ pub struct Served {
 
 impl Served {
     pub async fn start(place: &Place) -> Self {
-        // A port that was free a moment ago may be taken now: then the next one is tried.
+        // Below the ports that the system gives to outgoing connections: one of those would take the
+        // port of a gateway that is to come back. One that is in use makes the next one be tried.
         for _ in 0..5 {
-            let port =
-                std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let process = Command::new(env!("CARGO_BIN_EXE_ropeline"))
-                .arg("serve")
-                .env("ROPELINE_LISTEN", format!("127.0.0.1:{port}"))
-                .env("REDIS_URL", &place.redis_url)
-                .env("DATABASE_URL", &place.database_url)
-                .env("ROPELINE_SECRET", SECRET)
-                .env("ROPELINE_ADMIN_KEY", ADMIN_KEY)
-                .env("ROPELINE_RATE_LIMITS", "off")
-                .env("RUST_LOG", "error")
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut served = Self { process, base: format!("http://127.0.0.1:{port}") };
+            let port = rand::random_range(20_000..32_000);
+            let address = format!("127.0.0.1:{port}");
+            let mut served =
+                Self { process: spawn(place, &address), base: format!("http://{address}") };
             if served.becomes_ready().await {
                 return served;
             }
         }
         panic!("no gateway starts");
+    }
+
+    /// Starts it at its old address, after it was killed.
+    pub async fn start_again(&mut self, place: &Place) {
+        self.process = spawn(place, &self.base["http://".len()..]);
+        assert!(self.becomes_ready().await, "its address is free still");
     }
 
     /// Says false when it ended instead.
@@ -58,6 +54,11 @@ impl Served {
         }
     }
 
+    pub fn signal(&self, signal: &str) {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// As SIGKILL does: nothing is finished and nobody is told.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
@@ -70,4 +71,18 @@ impl Drop for Served {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn spawn(place: &Place, address: &str) -> Child {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_ropeline"));
+    serve.arg("serve").stdout(Stdio::null()).envs([
+        ("ROPELINE_LISTEN", address),
+        ("REDIS_URL", &place.redis_url),
+        ("DATABASE_URL", &place.database_url),
+        ("ROPELINE_SECRET", SECRET),
+        ("ROPELINE_ADMIN_KEY", ADMIN_KEY),
+        ("ROPELINE_RATE_LIMITS", "off"),
+        ("RUST_LOG", "error"),
+    ]);
+    serve.spawn().unwrap()
 }

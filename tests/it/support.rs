@@ -86,8 +86,10 @@ impl Place {
 
     /// Redis, for looking and for tampering.
     pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        // It waits as long as a busy machine takes.
+        let patient = redis::AsyncConnectionConfig::new().set_response_timeout(None);
         let client = redis::Client::open(self.redis_url.as_str()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+        client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
     }
 }
 
