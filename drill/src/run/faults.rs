@@ -135,6 +135,18 @@ impl Kind {
         }
     }
 
+    /// Whether Redis may forget something that it had answered.
+    pub fn loses_redis_data(&self) -> bool {
+        matches!(
+            self,
+            Self::RedisKilled
+                | Self::RedisOlder
+                | Self::RedisEmptied
+                | Self::RedisFlushed
+                | Self::RedisFailover
+        )
+    }
+
     fn target(&self) -> Target {
         match *self {
             Self::GatewayKilled { gateway } | Self::GatewayFrozen { gateway } => {

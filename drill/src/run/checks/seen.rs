@@ -5,9 +5,12 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::facts::Desk;
+use super::super::facts::{Desk, Of};
 use super::super::history::{Entry, Op};
 use super::{Case, FINE, Verdict, uuid};
+
+/// After a loss places may settle until the second audit.
+const SETTLES_WITHIN: u64 = 40_000_000;
 
 /// S10: whoever was told of a unit has it in Postgres, and had it there before.
 pub fn told_is_durable(case: &Case) -> Verdict {
@@ -58,15 +61,46 @@ pub fn places_only_fall(case: &Case) -> Verdict {
             });
         }
     }
+    let losses = losses(case);
+    let mut came_back = 0;
     for told in by_ticket.values_mut() {
         told.retain(|entry| entry.said["position"].is_u64());
         told.sort_by_key(|entry| entry.said["version"].as_u64());
         for pair in told.windows(2) {
-            let place = |entry: &Entry| entry.said["position"].as_u64();
-            verdict.look(place(pair[1]) <= place(pair[0]), || ("a place rose".into(), json!(pair)));
+            let rose = place(pair[1]) > place(pair[0]);
+            let settles = rose && only_came_back(told, pair[1], &losses);
+            came_back += usize::from(settles);
+            verdict.look(!rose || settles, || ("a place rose".into(), json!(pair)));
         }
     }
+    if came_back > 0 {
+        let note = "places rose after a loss of Redis, and not above what they were before it";
+        verdict.notes.push(format!("{came_back} {note}"));
+    }
     verdict
+}
+
+fn place(entry: &Entry) -> Option<u64> {
+    entry.said["position"].as_u64()
+}
+
+/// When Redis lost data, as far as the drill did it or a rebuild tells: microseconds since the run began.
+fn losses(case: &Case) -> Vec<u64> {
+    let done = case.windows.iter().filter(|window| window.kind.loses_redis_data());
+    let raised = case.facts.trail.iter().filter(|step| step.of == Of::Epoch);
+    let micros = |up: f64| ((up - case.up_at_start).max(0.0) * 1e6) as u64;
+    done.map(|window| window.from).chain(raised.map(|step| micros(step.up))).collect()
+}
+
+/// Whether this place is one that came back with others, after a loss: who was answered on the credential
+/// alone returns to the line a little later than the rest. Nobody may stand worse than before the loss.
+fn only_came_back(told: &[&Entry], this: &Entry, losses: &[u64]) -> bool {
+    let recent = |loss: &&u64| (**loss..**loss + SETTLES_WITHIN).contains(&this.answered);
+    losses.iter().filter(recent).any(|loss| {
+        let before = told.iter().filter(|entry| entry.answered < *loss);
+        let last = before.max_by_key(|entry| entry.answered);
+        last.is_none_or(|last| place(this) <= place(last))
+    })
 }
 
 /// S13: what a gateway shows equals the rows, and what it counted never exceeds them. A gateway that was
@@ -135,6 +169,7 @@ pub fn logs_keep_secrets(case: &Case) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::facts::Step;
     use super::super::sample::{case, id};
     use super::*;
 
@@ -161,6 +196,14 @@ mod tests {
         later.process = "shopper-1/another tab".into();
         later.said["position"] = json!(9);
         rose.history.push(later);
+        assert_eq!(places_only_fall(&rose).violations, 1);
+        // After a loss a place may come back, but not above what it was before.
+        let raised = rose.facts.trail[0].clone();
+        rose.facts.trail.push(Step { of: Of::Epoch, state: "2".into(), up: 2.4, ..raised });
+        assert_eq!(places_only_fall(&rose).violations, 0);
+        let mut first = told(&mut rose, "waiting").clone();
+        (first.answered, first.said["version"]) = (1_000, json!(1));
+        rose.history.insert(1, first);
         assert_eq!(places_only_fall(&rose).violations, 1);
         let mut changed = case();
         told(&mut changed, "waiting").said["number"] = json!(9);
