@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
+use ropeline_drill::cases;
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -17,6 +18,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Every crash point, and every reply lost: the cases that chance does not reach
+    Cases(cases::Which),
     /// One gateway, as `ropeline serve` runs it, that can be told to fail
     #[command(hide = true)]
     Gateway(Box<ServeArgs>),
@@ -25,6 +28,7 @@ enum Command {
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Cases(which) => cases::run(which).await,
         Command::Gateway(args) => serve(*args).await,
     };
     match done {

@@ -27,6 +27,8 @@ const COPY_ATTEMPTS: u32 = 200;
 pub struct World {
     pub stores: Stores,
     pub gateways: Vec<Gateway>,
+    /// How often the auditors of gateways look, when not as usual.
+    pub audit_every: Option<Duration>,
     dir: PathBuf,
     program: PathBuf,
     database: String,
@@ -48,6 +50,7 @@ impl World {
         let mut world = Self {
             stores,
             gateways: Vec::new(),
+            audit_every: None,
             dir: dir.to_owned(),
             program,
             database: String::new(),
@@ -91,6 +94,17 @@ impl World {
     /// # Errors
     /// When it is not ready in time.
     pub async fn add_gateway(&mut self) -> Result<usize> {
+        let index = self.wire_gateway().await?;
+        self.gateways[index].start_again().await?;
+        self.is_ready(index).await?;
+        Ok(index)
+    }
+
+    /// Lays the wires of one more gateway, which is not started yet.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn wire_gateway(&mut self) -> Result<usize> {
         let plan = Plan {
             program: self.program.clone(),
             dir: self.dir.clone(),
@@ -99,11 +113,10 @@ impl World {
             postgres_socket: self.postgres_socket()?,
             database: self.database.clone(),
             mistake: self.mistake,
+            audit_every: self.audit_every,
         };
-        self.gateways.push(Gateway::start(plan).await?);
-        let index = self.gateways.len() - 1;
-        self.is_ready(index).await?;
-        Ok(index)
+        self.gateways.push(Gateway::wire(plan).await?);
+        Ok(self.gateways.len() - 1)
     }
 
     /// Waits until a gateway is ready.
@@ -118,6 +131,25 @@ impl World {
             sleep(LOOK).await;
         }
         Ok(())
+    }
+
+    /// Names this renewal among those of this world, as its logs are named.
+    pub fn number(&self) -> u32 {
+        self.made.load(Ordering::Relaxed) - 1
+    }
+
+    /// Where logs and the stores' data are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Ends everything and removes the stores' data; logs stay.
+    ///
+    /// # Errors
+    /// When a store does not end.
+    pub async fn stop(mut self) -> Result<()> {
+        self.gateways.clear();
+        self.stores.stop().await
     }
 
     /// The outside of one gateway.
