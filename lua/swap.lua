@@ -11,22 +11,31 @@
 -- KEYS[8] next_guard   set     the tokens again, rebuilt
 -- ARGV[1] epoch    the new epoch
 -- ARGV[2] version  the least version that states of this epoch may carry
+-- ARGV[3] waiters  how many the rebuilt line has
+-- ARGV[4] units    how many the rebuilt token list has
 --
 -- Returns {outcome, epoch}, where outcome is
 --   swapped  the rebuilt keys are in place
 --   older    the same or a higher epoch rules already; the rebuilt keys were thrown away
+--   torn     Redis lost some of what was loaded; the rest was thrown away
 --
 -- Keeps the epoch rising: a rebuild that was overtaken can never come back.
 
-assert(#KEYS == 8 and #ARGV == 2, "swap: arity")
+assert(#KEYS == 8 and #ARGV == 4, "swap: arity")
 local ctl, queue, tokens, guard, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local next_queue, next_tokens, next_guard = KEYS[6], KEYS[7], KEYS[8]
 local epoch, version = tonumber(ARGV[1]), tonumber(ARGV[2])
+local waiters, units = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 local rules = tonumber(redis.call("HGET", ctl, "epoch") or "-1")
 if rules >= epoch then
   redis.call("UNLINK", next_queue, next_tokens, next_guard)
   return { "older", rules }
+end
+if redis.call("ZCARD", next_queue) ~= waiters or redis.call("LLEN", next_tokens) ~= units
+  or redis.call("SCARD", next_guard) ~= units then
+  redis.call("UNLINK", next_queue, next_tokens, next_guard)
+  return { "torn", rules }
 end
 version = math.max(version, tonumber(redis.call("HGET", ctl, "version") or "0"))
 

@@ -78,7 +78,7 @@ impl Gateway {
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "{} runs", self.plan.name);
         let mut command = Command::new(&self.plan.program);
-        command.arg("gateway").env_clear().stdin(Stdio::null()).kill_on_drop(true);
+        command.arg("gateway").env_clear().stdin(Stdio::piped()).kill_on_drop(true);
         command.envs(self.settings()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("the gateway's program")?;
         let mut lines = BufReader::new(child.stderr.take().context("its log")?).lines();

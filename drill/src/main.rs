@@ -45,5 +45,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start_logging(config.log_format);
     let metrics = telemetry::install_metrics()?;
     let listener = TcpListener::bind(config.listen).await?;
+    std::thread::spawn(end_with_the_drill);
     gateway::run(config, listener, metrics, signals::stop()?).await
+}
+
+/// The drill holds the other end of our input, and so ends us also when it is killed.
+fn end_with_the_drill() {
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::exit(1);
 }

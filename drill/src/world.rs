@@ -67,11 +67,9 @@ impl World {
     /// # Errors
     /// When a store does not answer.
     pub async fn renew(&mut self, mistake: Option<Mistake>) -> Result<()> {
-        self.gateways.clear();
-        self.mistake = mistake;
-        redis::cmd("FLUSHALL").exec_async(&mut self.redis().await?).await?;
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        self.database = format!("drill_{number}");
+        self.empty(mistake).await?;
+        let fresh = format!("drill_{}", self.number());
+        let before = std::mem::replace(&mut self.database, fresh);
         let admin = self.pool_of("postgres").await?;
         let make = format!("CREATE DATABASE {} TEMPLATE ropeline", self.database);
         for attempt in 0.. {
@@ -81,11 +79,24 @@ impl World {
                 Err(_) => sleep(LOOK).await,
             }
         }
-        if let Some(before) = number.checked_sub(1) {
-            let drop = format!("DROP DATABASE IF EXISTS drill_{before} WITH (FORCE)");
+        if !before.is_empty() {
+            let drop = format!("DROP DATABASE IF EXISTS {before} WITH (FORCE)");
             sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&admin).await?;
         }
         admin.close().await;
+        Ok(())
+    }
+
+    /// An empty Redis and no gateway, on the database that there is. Its sales are over: a copy of the
+    /// template costs more than a small sale does.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn empty(&mut self, mistake: Option<Mistake>) -> Result<()> {
+        self.gateways.clear();
+        self.mistake = mistake;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        redis::cmd("FLUSHALL").exec_async(&mut self.redis().await?).await?;
         Ok(())
     }
 
@@ -108,7 +119,7 @@ impl World {
         let plan = Plan {
             program: self.program.clone(),
             dir: self.dir.clone(),
-            name: format!("gateway-{}-{}", self.database, self.gateways.len() + 1),
+            name: format!("gateway-{}-{}", self.number(), self.gateways.len() + 1),
             redis_socket: self.redis_socket()?,
             postgres_socket: self.postgres_socket()?,
             database: self.database.clone(),
@@ -133,9 +144,9 @@ impl World {
         Ok(())
     }
 
-    /// Names this renewal among those of this world, as its logs are named.
+    /// How often it was emptied; logs of gateways are named by it.
     pub fn number(&self) -> u32 {
-        self.made.load(Ordering::Relaxed) - 1
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Where logs and the stores' data are.

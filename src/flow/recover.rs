@@ -37,13 +37,15 @@ pub enum Loss {
     OlderBatch,
     /// A number was handed out twice.
     DoubledNumber,
+    /// Redis has handed out fewer numbers than this gateway saw.
+    OlderCounter,
 }
 
 impl Loss {
     /// Whether Redis looks well all the same: it answers under its epoch, and went back in time.
     fn looks_well(self) -> bool {
         match self {
-            Self::OlderBatch | Self::DoubledNumber => true,
+            Self::OlderBatch | Self::DoubledNumber | Self::OlderCounter => true,
             Self::New | Self::Missing | Self::OlderEpoch => false,
         }
     }
@@ -167,12 +169,12 @@ async fn load(
     point(Point::RecoverLoaded).await?;
     let version = gate.clock.now().as_millisecond().unsigned_abs();
     if gate.ledger.will_serve(sale, epoch).await?
-        && gate.live.swap(sale, epoch, version, attempt).await?
+        && gate.live.swap(sale, epoch, version, attempt, (waiters, units)).await?
     {
         point(Point::RecoverSwapped).await?;
         Ok((waiters, units))
     } else {
-        Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch.
+        Err(FlowError::Unavailable("redis", None)) // Overtaken by a higher epoch, or lost meanwhile.
     }
 }
 

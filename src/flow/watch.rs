@@ -5,7 +5,7 @@
 //! its place.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +58,11 @@ pub struct Line {
     pub(super) arrivals: mpsc::Sender<Arrival>,
     /// This gateway is rebuilding it, or rests after a rebuild that failed.
     pub(super) rebuilding: AtomicBool,
+    /// The highest number of all epochs that Redis was seen to have handed out.
+    pub(super) highest: AtomicI64,
+    /// The epoch in which Redis was seen to hand out lower ones again. Until it is rebuilt its numbers may be
+    /// somebody's already.
+    pub(super) went_back: AtomicI32,
     /// Taken by whoever reads the sale again for everyone who waits for it.
     looking: Mutex<()>,
 }
@@ -167,6 +172,8 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         mirror: Mutex::default(),
         arrivals,
         rebuilding: AtomicBool::new(false),
+        highest: AtomicI64::new(0),
+        went_back: AtomicI32::new(0),
         looking: Mutex::default(),
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +223,9 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             Survey::OtherEpoch(_) => {
                 return Ok(Seen::Lost { epoch, loss: Loss::OlderEpoch });
             }
+            Survey::Seen { counter, .. } if went_back(line, epoch, mirror.counter, counter) => {
+                return Ok(Seen::Lost { epoch, loss: Loss::OlderCounter });
+            }
             Survey::Seen { last, counter, .. } if mirror.since.is_empty() => {
                 // Whoever joins while the pages are read is above this counter, and is added with the
                 // next survey; whoever leaves meanwhile is in the feed after `last`.
@@ -240,6 +250,16 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         }
     }
     Err(FlowError::Unavailable("redis", None))
+}
+
+/// Whether Redis has handed out fewer numbers of this epoch than it had when it was last read: it went back
+/// in time. Once seen it is kept in mind, for the counter rises again with each join.
+fn went_back(line: &Line, epoch: i32, seen: u64, counter: u64) -> bool {
+    if counter < seen {
+        line.went_back.store(epoch, Ordering::Relaxed);
+    }
+    line.highest.fetch_max(Seq::new(epoch, counter).0, Ordering::Relaxed);
+    line.went_back.load(Ordering::Relaxed) == epoch
 }
 
 /// How old a snapshot may be before a refusal is based on it.

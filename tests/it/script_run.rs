@@ -71,7 +71,7 @@ impl Run {
 
     pub async fn begin(&mut self) {
         self.set_full(false).await;
-        assert!(self.live.swap(self.sale, 1, 0, 0).await.unwrap());
+        assert!(self.live.swap(self.sale, 1, 0, 0, (0, 0)).await.unwrap());
         self.model.swap(1, &[], &[]);
     }
 
@@ -245,6 +245,15 @@ impl Run {
         let units: Vec<i32> = units.iter().copied().collect();
         self.attempts += 1;
         let attempt = self.attempts;
+        // Nothing of it is there yet, as if Redis had lost what was loaded.
+        let whole = (waiters.len() + 1, units.len());
+        let torn = self.live.swap(self.sale, epoch, self.version, attempt, whole).await;
+        if by > 0 {
+            if !matches!(torn, Ok(false)) {
+                return Err(format!("a torn rebuild was swapped in: {torn:?}"));
+            }
+            self.saw("torn");
+        }
         let loads = [
             self.live.load_waiters(self.sale, attempt, &waiters).await,
             self.live.load_tokens(self.sale, attempt, &units).await,
@@ -264,7 +273,8 @@ impl Run {
                 .await
                 .map_err(|error| error.to_string());
         }
-        let said = self.live.swap(self.sale, epoch, self.version, attempt).await;
+        let whole = (waiters.len(), units.len());
+        let said = self.live.swap(self.sale, epoch, self.version, attempt, whole).await;
         self.saw(if by > 0 { "swapped" } else { "overtaken" });
         self.check(said, false, false, |model| model.swap(epoch, &waiters, &units))
     }

@@ -160,6 +160,7 @@ fn every_script_does_what_its_model_does_whatever_is_asked_of_it() {
         "joined in flight",
         "swapped",
         "overtaken",
+        "torn",
         "line full",
         "mirrored",
     ] {
@@ -173,7 +174,7 @@ async fn small() -> (Live, MultiplexedConnection, SaleId, Vec<Ticket>) {
     let (live, redis) = (Live::new(&place.redis_url).unwrap(), place.redis().await);
     let sale = SaleId::new();
     let tickets: Vec<Ticket> = (0..4).map(|_| Ticket::new()).collect();
-    assert!(live.swap(sale, 1, 0, 0).await.unwrap());
+    assert!(live.swap(sale, 1, 0, 0, (0, 0)).await.unwrap());
     assert_eq!(live.free(sale, 1, &[1, 2, 3, 4]).await.unwrap(), 4);
     live.join(sale, 1, 100, &tickets).await.unwrap();
     (live, redis, sale, tickets)

@@ -29,7 +29,6 @@ pub struct Told {
 struct Shown {
     version: u64,
     position: Option<u64>,
-    door: usize,
 }
 
 /// Everything that was said.
@@ -82,7 +81,7 @@ impl Told {
 
 impl Pages {
     /// A ticket state as a shopper got it.
-    pub fn state(&mut self, door: usize, state: &Value) {
+    pub fn state(&mut self, state: &Value) {
         let ticket = text(&state["ticket"]);
         let version = state["version"].as_u64().unwrap_or_default();
         if let Some(number) = state["number"].as_i64()
@@ -91,13 +90,16 @@ impl Pages {
             self.wrong.push(format!("S11: {ticket} has another number: {number}"));
         }
         let name = text(&state["state"]);
+        if std::env::var_os("DRILL_STATES").is_some() {
+            println!("{} {name} v{version} n{} p{} of {} {}", &ticket[..8], state["number"], state["position"], state["waiting"], state["server_time"]);
+        }
         match name.as_str() {
             "admitted" => self.admitted.push(Told::of(&state["hold"])),
             "confirmed" => self.bought.push(Told::of(&state["hold"])),
             "scheduled" | "waiting" => {}
             _ => self.ended.push((ticket.clone(), name)),
         }
-        let shown = Shown { version, position: state["position"].as_u64(), door };
+        let shown = Shown { version, position: state["position"].as_u64() };
         if let Some(before) = self.shown.get(&ticket) {
             // Whoever shows states drops one that is older than what is shown.
             if version < before.version {

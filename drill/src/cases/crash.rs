@@ -89,7 +89,7 @@ impl Crash {
     /// # Errors
     /// When the point is not reached, somebody is not served, or a promise does not hold.
     pub async fn run(&self, world: &mut World, mistake: Option<Mistake>) -> Result<()> {
-        world.renew(mistake).await?;
+        world.empty(mistake).await?;
         let first = world.add_gateway().await?;
         let doors = Arc::new(Doors::new(&world.gateways[first].base));
         if self.scene.is_asked_for() {

@@ -124,10 +124,12 @@ async fn lane(
         }
         if let Err(error) = done {
             failed += 1;
-            println!("FAILED drill cases {case}: {error:#}; logs {}/gateway-drill_{}-*", dir.display(), world.number());
+            println!("FAILED drill cases {case}: {error:#}; logs {}/gateway-{}-*", dir.display(), world.number());
             // A store may have been down when the case ended.
             let _ = world.stores.start_redis().await;
             let _ = world.stores.start_postgres().await;
+            // Its sale may not be over.
+            world.renew(mistake).await?;
         }
     }
     world.stop().await?;

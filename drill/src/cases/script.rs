@@ -238,11 +238,12 @@ impl Play {
             }
         }
         self.steer_about().await?;
-        if !self.is_lapsed {
-            self.lapse().await?;
-        }
+        // Before the last unit that is held comes back: who is told that all is sold is told so for good.
         if !self.is_seeded {
             self.seed(2).await?;
+        }
+        if !self.is_lapsed {
+            self.lapse().await?;
         }
         if let Some(sleeper) = sleeper {
             sleeper.becomes(&["expired"]).await?;

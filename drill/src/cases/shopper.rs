@@ -82,7 +82,7 @@ impl Shopper {
                 }
                 let number = answer.body["number"].as_i64();
                 book.joined.push(Joined { ticket: ticket.id.clone(), number });
-                book.state(self.door, &answer.body);
+                book.state(&answer.body);
                 self.ticket = Some(ticket);
                 Ok(true)
             }
@@ -110,7 +110,7 @@ impl Shopper {
             .with_context(|| format!("{} looks", self.name))?;
         let body = answer.body;
         ensure!(answer.status == 200, "S6: {} looks: {} {body}", self.name, answer.status);
-        self.book.open().state(self.door, &body);
+        self.book.open().state(&body);
         Ok(body)
     }
 
