@@ -108,7 +108,7 @@ pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
     let sale = &view.snapshot.sale;
     if sale.state == SaleState::Closed
         || sale.was_told_sold_out(claim.seq)
-        || !view.mirrored
+        || !view.knows(claim.seq)
         || !view.is_waiting(claim.seq)
     {
         return None;
@@ -202,7 +202,7 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
     if sale.state == SaleState::Closed {
         return Ok(Stage::Closed);
     }
-    let position = if view.mirrored {
+    let position = if view.knows(claim.seq) {
         view.position(claim.seq)
     } else {
         gate.ledger.waiting_before(claim.sale, claim.seq).await? + 1

@@ -24,11 +24,11 @@ pub struct Told {
     pub order: String,
 }
 
-/// The newest state of a ticket that was shown.
-#[derive(Debug, Clone)]
+/// The newest place of a ticket that was shown.
+#[derive(Debug, Clone, Copy)]
 struct Shown {
     version: u64,
-    position: Option<u64>,
+    position: u64,
 }
 
 /// Everything that was said.
@@ -51,6 +51,8 @@ pub struct Pages {
     /// What needs no database to be wrong.
     pub wrong: Vec<String>,
     shown: HashMap<String, Shown>,
+    /// The places at the moment of the fault.
+    kept: HashMap<String, u64>,
 }
 
 /// The same, written by many at once.
@@ -85,30 +87,36 @@ impl Pages {
         let ticket = text(&state["ticket"]);
         let version = state["version"].as_u64().unwrap_or_default();
         if let Some(number) = state["number"].as_i64()
-            && self.joined.iter().any(|join| join.ticket == ticket && join.number.is_some_and(|was| was != number))
+            && self
+                .joined
+                .iter()
+                .any(|join| join.ticket == ticket && join.number.is_some_and(|was| was != number))
         {
             self.wrong.push(format!("S11: {ticket} has another number: {number}"));
         }
         let name = text(&state["state"]);
-        if std::env::var_os("DRILL_STATES").is_some() {
-            println!("{} {name} v{version} n{} p{} of {} {}", &ticket[..8], state["number"], state["position"], state["waiting"], state["server_time"]);
-        }
         match name.as_str() {
             "admitted" => self.admitted.push(Told::of(&state["hold"])),
             "confirmed" => self.bought.push(Told::of(&state["hold"])),
             "scheduled" | "waiting" => {}
             _ => self.ended.push((ticket.clone(), name)),
         }
-        let shown = Shown { version, position: state["position"].as_u64() };
-        if let Some(before) = self.shown.get(&ticket) {
-            // Whoever shows states drops one that is older than what is shown.
-            if version < before.version {
-                return;
-            }
-            if shown.position > before.position && before.position.is_some() {
-                self.wrong.push(format!("S11: a place rose: {ticket} {before:?}, then {shown:?}"));
-            }
+        let Some(position) = state["position"].as_u64() else { return };
+        // Whoever shows states drops one that is older than what is shown.
+        if self.shown.get(&ticket).is_some_and(|shown| version < shown.version) {
+            return;
         }
-        self.shown.insert(ticket, shown);
+        if let Some(kept) = self.kept.get(&ticket)
+            && position > *kept
+        {
+            self.wrong.push(format!("S11: {ticket} had place {kept} and has {position}"));
+        }
+        self.shown.insert(ticket, Shown { version, position });
+    }
+
+    /// The fault comes now: no place may come back worse than it was.
+    pub fn keep_places(&mut self) {
+        let places = self.shown.iter().map(|(ticket, shown)| (ticket.clone(), shown.position));
+        self.kept = places.collect();
     }
 }

@@ -13,7 +13,7 @@ use super::aftermath::{self, Aftermath, Copy};
 use super::doors::Doors;
 use super::judge::judge;
 use super::scene::Scene;
-use super::script::Play;
+use super::script::{Play, Size};
 use crate::world::World;
 
 /// How long a stalled step stalls: longer than most time-outs, and shorter than a step may take.
@@ -96,7 +96,7 @@ impl Crash {
             world.add_gateway().await?;
             doors.lead_to(bases(world));
         }
-        let mut play = Play::begin(world, doors.clone()).await?;
+        let mut play = Play::begin(world, doors.clone(), Size::Usual).await?;
         let copy = match self.after {
             Aftermath::Older => Some(Copy::take(world).await?),
             Aftermath::Nothing | Aftermath::Empty | Aftermath::Restarted => None,

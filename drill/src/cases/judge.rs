@@ -201,9 +201,9 @@ async fn compare_changes(
     .bind(sale)
     .fetch_all(sql)
     .await?;
-    let done: HashMap<&str, i64> = rows.iter().map(|(name, times)| (name.as_str(), *times)).collect();
-    let names: HashSet<&str> =
-        told.operated.iter().copied().chain(done.keys().copied()).collect();
+    let done: HashMap<&str, i64> =
+        rows.iter().map(|(name, times)| (name.as_str(), *times)).collect();
+    let names: HashSet<&str> = told.operated.iter().copied().chain(done.keys().copied()).collect();
     for name in names {
         let said = told.operated.iter().filter(|action| **action == name).count() as i64;
         let is = done.get(name).copied().unwrap_or(0);

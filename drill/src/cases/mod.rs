@@ -1,5 +1,8 @@
 //! Directed cases, because chance does not reach them: every crash point of every step with everything
-//! that may become of the stores.
+//! that may become of the stores, and every call to a store that is not answered.
+//!
+//! A [`crash`] case and a [`swallow`] case play the same [`script`], and the same [`judge`] says whether
+//! what everybody was told is so.
 
 mod aftermath;
 mod book;
@@ -9,10 +12,12 @@ mod judge;
 mod scene;
 mod script;
 mod shopper;
+mod swallow;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -20,6 +25,7 @@ use clap::Args;
 use crash::Crash;
 use futures_util::future::try_join_all;
 use ropeline::faults::{Mistake, Point};
+use swallow::{How, Outcome, Series, Store};
 use tokio::time::Instant;
 
 use crate::gateway::this_program;
@@ -35,17 +41,33 @@ pub struct Which {
     #[arg(long, value_parser = point)]
     point: Option<Point>,
 
-    /// Only this way to the point, such as buy
+    /// Only this way to a point, such as buy
     #[arg(long)]
     scene: Option<String>,
 
-    /// Only this: abort, stall or error
+    /// Only this at a point: abort, stall or error
     #[arg(long)]
     action: Option<String>,
 
     /// Only with this afterwards: nothing, redis-empty, redis-older or postgres-restarted
     #[arg(long)]
     after: Option<String>,
+
+    /// Only calls that fail like this
+    #[arg(long)]
+    call: Option<How>,
+
+    /// Only calls to this store
+    #[arg(long)]
+    store: Option<Store>,
+
+    /// Only calls in a sale through so many gateways, 1 or 2
+    #[arg(long)]
+    gateways: Option<usize>,
+
+    /// Only the k-th call
+    #[arg(long)]
+    k: Option<u64>,
 
     /// Gateways make this mistake, such as no-slot
     #[arg(long, value_parser = mistake)]
@@ -58,6 +80,10 @@ pub struct Which {
     /// Where the stores and the logs are
     #[arg(long, default_value = "target/tmp/cases")]
     dir: PathBuf,
+
+    /// Say how long each case took
+    #[arg(long)]
+    times: bool,
 }
 
 fn point(text: &str) -> Result<Point, String> {
@@ -70,6 +96,13 @@ fn mistake(text: &str) -> Result<Mistake, String> {
 
 impl Which {
     fn crashes(&self) -> Vec<Crash> {
+        if self.call.is_some()
+            || self.store.is_some()
+            || self.gateways.is_some()
+            || self.k.is_some()
+        {
+            return Vec::new();
+        }
         let is = |asked: &Option<String>, name: &str| asked.as_deref().is_none_or(|a| a == name);
         let mut all = Crash::all();
         all.retain(|case| {
@@ -80,58 +113,137 @@ impl Which {
         });
         all
     }
+
+    fn series(&self) -> Vec<Series> {
+        if self.point.is_some()
+            || self.scene.is_some()
+            || self.action.is_some()
+            || self.after.is_some()
+        {
+            return Vec::new();
+        }
+        let mut all = Series::all();
+        all.retain(|series| {
+            self.call.is_none_or(|how| how == series.how)
+                && self.store.is_none_or(|store| store == series.store)
+                && self.gateways.is_none_or(|gateways| gateways == series.gateways)
+        });
+        all
+    }
 }
 
-/// Runs the cases and prints what failed.
+/// One thing to do in a world.
+#[derive(Debug, Clone, Copy)]
+enum Case {
+    Crash(Crash),
+    Call(Series, u64),
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Crash(crash) => crash.fmt(f),
+            Self::Call(series, k) => write!(f, "{series} --k {k}"),
+        }
+    }
+}
+
+/// What is left to do, and what came of the rest.
+struct Work {
+    crashes: VecDeque<Crash>,
+    /// Each with the next call that is to fail.
+    series: VecDeque<(Series, u64)>,
+    only_k: Option<u64>,
+    run: usize,
+    failed: usize,
+}
+
+impl Work {
+    fn next(&mut self) -> Option<Case> {
+        if let Some(crash) = self.crashes.pop_front() {
+            return Some(Case::Crash(crash));
+        }
+        if self.only_k.is_some() {
+            return self.series.pop_front().map(|(series, k)| Case::Call(series, k));
+        }
+        let (series, k) = self.series.front_mut()?;
+        *k += 1;
+        Some(Case::Call(*series, *k - 1))
+    }
+
+    /// The sale was over before this call.
+    fn is_over(&mut self, of: Series, k: u64) {
+        if let Some((series, _)) = self.series.front()
+            && series.to_string() == of.to_string()
+        {
+            println!("{series}: every k until {k}");
+            self.series.pop_front();
+        }
+    }
+}
+
+fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
+    work.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs the cases and prints what failed, each with what is needed to run it again.
 ///
 /// # Errors
 /// When one failed.
 pub async fn run(which: Which) -> Result<()> {
-    let cases = which.crashes();
-    ensure!(!cases.is_empty(), "no such case");
-    let (count, started) = (cases.len(), Instant::now());
-    let left = Arc::new(Mutex::new(VecDeque::from(cases)));
-    let lanes = (1..=which.worlds.min(count)).map(|number| {
-        let dir = which.dir.join(format!("world-{number}"));
-        lane(dir, left.clone(), which.mistake)
-    });
-    let failed: usize = try_join_all(lanes).await?.into_iter().sum();
-    let seconds = started.elapsed().as_secs();
-    println!("{count} cases, {} passed, in {seconds} s", count - failed);
+    let (crashes, first) = (which.crashes(), which.k.unwrap_or(1));
+    let series: VecDeque<_> = which.series().into_iter().map(|series| (series, first)).collect();
+    ensure!(!crashes.is_empty() || !series.is_empty(), "no such case");
+    let (started, only_k) = (Instant::now(), which.k);
+    let many = if series.is_empty() { crashes.len() } else { usize::MAX };
+    let work = Work { crashes: crashes.into(), series, only_k, run: 0, failed: 0 };
+    let work = Mutex::new(work);
+    let lanes = (1..=which.worlds.min(many)).map(|number| lane(&which, number, &work));
+    try_join_all(lanes).await?;
+    let Work { run, failed, .. } = *lock(&work);
+    println!("{run} cases, {} passed, in {} s", run - failed, started.elapsed().as_secs());
     if failed > 0 {
         bail!("{failed} cases failed");
     }
     Ok(())
 }
 
-/// Runs cases in one world until none is left; says how many failed.
-async fn lane(
-    dir: PathBuf,
-    left: Arc<Mutex<VecDeque<Crash>>>,
-    mistake: Option<Mistake>,
-) -> Result<usize> {
+/// Runs cases in one world until none is left.
+async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
+    let dir = which.dir.join(format!("world-{number}"));
     let mut world = World::start(&dir, this_program()?).await.context("a world")?;
     world.audit_every = Some(AUDIT_EVERY);
-    let mut failed = 0;
     loop {
-        let Some(case) = left.lock().unwrap_or_else(PoisonError::into_inner).pop_front() else {
-            break;
-        };
+        let Some(case) = lock(work).next() else { break };
         let started = Instant::now();
-        let done = case.run(&mut world, mistake).await;
-        if std::env::var_os("DRILL_TIMES").is_some() {
+        let done = match case {
+            Case::Crash(crash) => crash.run(&mut world, which.mistake).await.map(|()| true),
+            Case::Call(series, k) => series
+                .run(&mut world, k, which.mistake)
+                .await
+                .map(|outcome| outcome == Outcome::Failed),
+        };
+        if which.times {
             println!("{:5.2} s  {case}", started.elapsed().as_secs_f64());
         }
-        if let Err(error) = done {
-            failed += 1;
-            println!("FAILED drill cases {case}: {error:#}; logs {}/gateway-{}-*", dir.display(), world.number());
-            // A store may have been down when the case ended.
-            let _ = world.stores.start_redis().await;
-            let _ = world.stores.start_postgres().await;
-            // Its sale may not be over.
-            world.renew(mistake).await?;
+        match (done, case) {
+            (Ok(true), _) => lock(work).run += 1,
+            (Ok(false), Case::Call(series, k)) => lock(work).is_over(series, k),
+            (Ok(false), Case::Crash(_)) => {}
+            (Err(error), _) => {
+                let logs = format!("{}/gateway-{}-*.log", dir.display(), world.number());
+                println!("FAILED drill cases {case}: {error:#}; {logs}");
+                {
+                    let mut work = lock(work);
+                    work.run += 1;
+                    work.failed += 1;
+                }
+                // A store may have been down when the case ended, and its sale may not be over.
+                let _ = world.stores.start_redis().await;
+                let _ = world.stores.start_postgres().await;
+                world.renew(which.mistake).await?;
+            }
         }
     }
-    world.stop().await?;
-    Ok(failed)
+    world.stop().await
 }

@@ -28,10 +28,56 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Long enough that nobody who comes back loses a hold.
 const WINDOW_SECONDS: u32 = 10;
 
+/// How many take part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    Usual,
+    /// As few as it takes to go through every step, for what is played hundreds of times.
+    Small,
+}
+
+impl Size {
+    /// Units seeded at first; one of them is taken out again.
+    fn units(self) -> i64 {
+        match self {
+            Self::Usual => 4,
+            Self::Small => 3,
+        }
+    }
+
+    /// Units seeded later.
+    fn more(self) -> i64 {
+        match self {
+            Self::Usual => 2,
+            Self::Small => 1,
+        }
+    }
+
+    /// Who has a unit before the fault besides anna, and who waits.
+    fn early(self) -> (&'static [(&'static str, Wish)], &'static [(&'static str, Wish)]) {
+        match self {
+            Self::Usual => (
+                &[("bert", Wish::Buy), ("cleo", Wish::Release)],
+                &[("dora", Wish::Buy), ("emil", Wish::Leave), ("fred", Wish::Buy)],
+            ),
+            Self::Small => (&[("bert", Wish::Buy)], &[("dora", Wish::Buy), ("emil", Wish::Leave)]),
+        }
+    }
+
+    /// Who comes after the fault: at least as many buyers in all as there are units.
+    fn late(self) -> &'static [&'static str] {
+        match self {
+            Self::Usual => &["gina", "hugo", "ida", "jane"],
+            Self::Small => &["gina"],
+        }
+    }
+}
+
 pub struct Play {
     pub sale: String,
     pub doors: Arc<Doors>,
     pub book: Arc<Book>,
+    size: Size,
     sql: PgPool,
     redis: redis::Client,
     shoppers: Vec<(Shopper, Wish)>,
@@ -54,12 +100,13 @@ impl Play {
     ///
     /// # Errors
     /// When a step fails.
-    pub async fn begin(world: &World, doors: Arc<Doors>) -> Result<Self> {
+    pub async fn begin(world: &World, doors: Arc<Doors>, size: Size) -> Result<Self> {
         doors.patience(BEFORE);
         let mut play = Self {
             sale: String::new(),
             doors,
             book: Arc::default(),
+            size,
             sql: world.sql().await?,
             redis: redis::Client::open(world.stores.redis_url())?,
             shoppers: Vec::new(),
@@ -78,20 +125,21 @@ impl Play {
         });
         let made = play.operate("create", "", &settings).await?;
         made["id"].as_str().context("the sale's id")?.clone_into(&mut play.sale);
-        play.seed(4).await?;
+        play.seed(size.units()).await?;
         play.withdraw().await?;
         let mut anna = play.shopper("anna", 0);
         ensure!(anna.join().await?, "anna has no place");
         play.steer("open").await?;
         anna.becomes(&["admitted"]).await?;
         play.shoppers.push((anna, Wish::Sleep));
-        for (name, wish) in [("bert", Wish::Buy), ("cleo", Wish::Release)] {
+        let (holding, waiting) = size.early();
+        for (name, wish) in holding.iter().copied() {
             let mut shopper = play.shopper(name, 0);
             ensure!(shopper.join().await? && shopper.join().await?, "{name} has no place");
             shopper.becomes(&["admitted"]).await?;
             play.shoppers.push((shopper, wish));
         }
-        for (name, wish) in [("dora", Wish::Buy), ("emil", Wish::Leave), ("fred", Wish::Buy)] {
+        for (name, wish) in waiting.iter().copied() {
             let mut shopper = play.shopper(name, 0);
             ensure!(shopper.join().await?, "{name} has no place");
             shopper.becomes(&["waiting"]).await?;
@@ -160,6 +208,7 @@ impl Play {
     /// When a store does not take what the case does behind the gateways' backs.
     pub async fn drive(&mut self, scene: Scene) -> Result<()> {
         self.doors.patience(AFTER);
+        self.book.open().keep_places();
         let (sale, doors, book) = (self.sale.clone(), self.doors.clone(), self.book.clone());
         let operator = Operator { sale, doors, book };
         match scene {
@@ -173,7 +222,8 @@ impl Play {
             Scene::SellOut => self.set_off("dora")?,
             Scene::Seed | Scene::Admit => {
                 self.is_seeded = true;
-                self.tasks.spawn(async move { operator.seed(2).await });
+                let more = self.size.more();
+                self.tasks.spawn(async move { operator.seed(more).await });
             }
             Scene::Withdraw => {
                 self.tasks.spawn(async move { operator.withdraw().await });
@@ -222,13 +272,14 @@ impl Play {
     }
 
     async fn sell_everything(&mut self) -> Result<()> {
-        for name in ["gina", "hugo", "ida", "jane"] {
+        for name in self.size.late().iter().copied() {
             if self.shoppers.iter().all(|(shopper, _)| shopper.name != name) {
                 self.shoppers.push((self.shopper(name, 0), Wish::Buy));
             }
         }
         let mut sleeper = None;
-        for (door, (mut shopper, wish)) in std::mem::take(&mut self.shoppers).into_iter().enumerate()
+        for (door, (mut shopper, wish)) in
+            std::mem::take(&mut self.shoppers).into_iter().enumerate()
         {
             shopper.door = door;
             if wish == Wish::Sleep {
@@ -240,7 +291,7 @@ impl Play {
         self.steer_about().await?;
         // Before the last unit that is held comes back: who is told that all is sold is told so for good.
         if !self.is_seeded {
-            self.seed(2).await?;
+            self.seed(self.size.more()).await?;
         }
         if !self.is_lapsed {
             self.lapse().await?;
