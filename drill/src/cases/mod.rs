@@ -224,7 +224,11 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
                 .map(|outcome| outcome == Outcome::Failed),
         };
         if which.times {
-            println!("{:5.2} s  {case}", started.elapsed().as_secs_f64());
+            let calls = match case {
+                Case::Crash(_) => String::new(),
+                Case::Call(series, _) => format!(", {} calls", series.calls(&world)),
+            };
+            println!("{:5.2} s  {case}{calls}", started.elapsed().as_secs_f64());
         }
         match (done, case) {
             (Ok(true), _) => lock(work).run += 1,

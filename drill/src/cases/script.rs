@@ -88,6 +88,8 @@ pub struct Play {
     /// The sleeper's window is over.
     is_lapsed: bool,
     is_paused: bool,
+    /// A ticket was taken out of line by hand.
+    is_torn: bool,
     /// When a gateway that stalls is awake again: the books are balanced after that.
     pub awake_at: Option<Instant>,
     /// Everything was sold, and some more was offered.
@@ -114,13 +116,14 @@ impl Play {
             is_seeded: false,
             is_lapsed: false,
             is_paused: false,
+            is_torn: false,
             awake_at: None,
             is_played: false,
             is_closed: false,
         };
         let settings = json!({
             "slug": format!("case-{}", Uuid::now_v7().simple()), "name": "A case",
-            "checkout": "builtin", "batch_size": 2, "admit_interval_ms": 20,
+            "checkout": "builtin", "batch_size": 2, "admit_interval_ms": 50,
             "expiry_grace_seconds": 0, "checkout_window_seconds": WINDOW_SECONDS,
         });
         let made = play.operate("create", "", &settings).await?;
@@ -174,6 +177,7 @@ impl Play {
                     redis::cmd("LPOP").arg(key("tokens")).query_async(&mut redis).await?;
                 redis::cmd("SREM").arg(key("guard")).arg(unit).exec_async(&mut redis).await?;
                 redis::cmd("ZPOPMIN").arg(key("queue")).exec_async(&mut redis).await?;
+                self.is_torn = true;
             }
             Scene::SellOut => {
                 for name in ["bert", "cleo"] {
@@ -272,6 +276,10 @@ impl Play {
     }
 
     async fn sell_everything(&mut self) -> Result<()> {
+        // Before anything else is sold: who is told that everything is sold is told so for good.
+        if !self.is_seeded {
+            self.seed(self.size.more()).await?;
+        }
         for name in self.size.late().iter().copied() {
             if self.shoppers.iter().all(|(shopper, _)| shopper.name != name) {
                 self.shoppers.push((self.shopper(name, 0), Wish::Buy));
@@ -289,10 +297,6 @@ impl Play {
             }
         }
         self.steer_about().await?;
-        // Before the last unit that is held comes back: who is told that all is sold is told so for good.
-        if !self.is_seeded {
-            self.seed(self.size.more()).await?;
-        }
         if !self.is_lapsed {
             self.lapse().await?;
         }
@@ -315,6 +319,9 @@ impl Play {
     /// The operator holds the sale for a moment, unless everything is sold already, and says something.
     async fn steer_about(&self) -> Result<()> {
         let operator = self.operator();
+        if self.is_torn {
+            self.balanced(None).await?; // Nobody is let in past the ticket that is out of line.
+        }
         if self.is_paused || operator.change("pause", "/pause", &json!({})).await?.is_some() {
             operator.steer("resume").await?;
         }
@@ -332,11 +339,18 @@ impl Play {
         let mut lena = self.shopper("lena", 0);
         ensure!(lena.join().await?, "lena has no place though two units are free");
         lena.to_the_end(Wish::Release).await?;
+        self.balanced(Some(2)).await
+    }
+
+    /// Waits until the books balance, with so many units on offer where that is known.
+    async fn balanced(&self, units: Option<i64>) -> Result<()> {
+        let path = format!("/sales/{}/reconciliation", self.sale);
         loop {
-            let path = format!("/sales/{}/reconciliation", self.sale);
-            let said = self.doors.at(0).read(&path).await;
-            let why = match said {
-                Ok(said) if said["consistent"] == true => return offered(&said, 2),
+            let why = match self.doors.at(0).read(&path).await {
+                Ok(said) if said["consistent"] == true => match units {
+                    Some(units) => return offered(&said, units),
+                    None => return Ok(()),
+                },
                 Ok(said) => said.to_string(),
                 Err(error) => format!("{error:#}"),
             };

@@ -15,7 +15,7 @@ use super::doors::{Call, Doors};
 use crate::shop::Ticket;
 
 /// Between two polls.
-const POLL: Duration = Duration::from_millis(40);
+const POLL: Duration = Duration::from_millis(100);
 
 /// What a shopper wants of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

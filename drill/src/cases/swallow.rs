@@ -62,6 +62,11 @@ impl fmt::Display for Series {
 }
 
 impl Series {
+    /// Calls that were made so far, where they are counted.
+    pub fn calls(self, world: &World) -> u64 {
+        self.wire(world).calls()
+    }
+
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for how in [How::Swallow, How::Lose] {
