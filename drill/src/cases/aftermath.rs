@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 
+use super::script::Play;
 use crate::world::World;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +35,11 @@ impl Aftermath {
 
 /// How long the files of Redis were when the copy was due. Cutting them there is what a machine does that
 /// loses the end of a file.
-pub struct Copy(Vec<(PathBuf, u64)>);
+pub struct Copy {
+    files: Vec<(PathBuf, u64)>,
+    /// The last batch that Redis had then.
+    batch: i64,
+}
 
 /// A Redis that is busy with its disk writes its file a little later.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
@@ -45,7 +50,7 @@ impl Copy {
     ///
     /// # Errors
     /// When Redis does not answer.
-    pub async fn take(world: &World) -> Result<Self> {
+    pub async fn take(world: &World, sale: &str) -> Result<Self> {
         let mut redis = world.redis().await?;
         let deadline = Instant::now() + WRITTEN_WITHIN;
         loop {
@@ -64,12 +69,14 @@ impl Copy {
             let length = path.metadata()?.len();
             files.push((path, length));
         }
-        Ok(Self(files))
+        let ctl = format!("ropeline:{{{sale}}}:ctl");
+        let batch = redis::cmd("HGET").arg(ctl).arg("n").query_async(&mut redis).await?;
+        Ok(Self { files, batch })
     }
 
     async fn put_back(&self, world: &mut World) -> Result<()> {
         world.stores.kill_redis().await?;
-        for (path, length) in &self.0 {
+        for (path, length) in &self.files {
             let file = std::fs::OpenOptions::new().write(true).open(path);
             file.context("a file of Redis")?.set_len(*length)?;
         }
@@ -77,21 +84,32 @@ impl Copy {
     }
 }
 
-/// Does it. `copy` is needed for an older Redis.
+/// Does it; `copy` is needed for an older Redis. Says whether gateways must notice a loss and rebuild: nothing
+/// is left, or Postgres has a batch that Redis forgot.
 ///
 /// # Errors
 /// When a store does not do as it is told.
-pub async fn apply(aftermath: Aftermath, world: &mut World, copy: Option<&Copy>) -> Result<()> {
+pub async fn apply(
+    aftermath: Aftermath,
+    world: &mut World,
+    play: &Play,
+    copy: Option<&Copy>,
+) -> Result<bool> {
     match aftermath {
-        Aftermath::Nothing => {}
+        Aftermath::Nothing => Ok(false),
         Aftermath::Empty => {
             redis::cmd("FLUSHALL").exec_async(&mut world.redis().await?).await?;
+            Ok(!play.is_closed)
         }
-        Aftermath::Older => copy.context("a copy")?.put_back(world).await?,
+        Aftermath::Older => {
+            let copy = copy.context("a copy")?;
+            copy.put_back(world).await?;
+            Ok(!play.is_closed && play.last_batch().await? > copy.batch)
+        }
         Aftermath::Restarted => {
             world.stores.kill_postgres().await?;
             world.stores.start_postgres().await?;
+            Ok(false)
         }
     }
-    Ok(())
 }

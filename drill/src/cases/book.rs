@@ -5,13 +5,23 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
-/// A join that was acknowledged.
-#[derive(Debug, Clone)]
+/// A join that was acknowledged, with each number that it was shown to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Joined {
     pub ticket: String,
     /// None is shown before the start.
     pub number: Option<i64>,
+}
+
+/// When a ticket was asked for first, and when it was first answered with its number.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    pub ticket: String,
+    pub number: i64,
+    pub asked: Instant,
+    pub answered: Instant,
 }
 
 /// A hold or an order that somebody was told of.
@@ -35,6 +45,7 @@ struct Shown {
 #[derive(Debug, Clone, Default)]
 pub struct Pages {
     pub joined: Vec<Joined>,
+    pub turns: Vec<Turn>,
     pub admitted: Vec<Told>,
     pub bought: Vec<Told>,
     /// Holds whose confirm or release was refused for good, and the state that was named.
@@ -86,13 +97,11 @@ impl Pages {
     pub fn state(&mut self, state: &Value) {
         let ticket = text(&state["ticket"]);
         let version = state["version"].as_u64().unwrap_or_default();
-        if let Some(number) = state["number"].as_i64()
-            && self
-                .joined
-                .iter()
-                .any(|join| join.ticket == ticket && join.number.is_some_and(|was| was != number))
-        {
-            self.wrong.push(format!("S11: {ticket} has another number: {number}"));
+        if let Some(number) = state["number"].as_i64() {
+            let join = Joined { ticket: ticket.clone(), number: Some(number) };
+            if !self.joined.contains(&join) {
+                self.joined.push(join);
+            }
         }
         let name = text(&state["state"]);
         match name.as_str() {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::aftermath::{self, Aftermath, Copy};
 use super::doors::Doors;
-use super::judge::judge;
+use super::judge::{Redis, judge};
 use super::scene::Scene;
 use super::script::{Play, Size};
 use crate::world::World;
@@ -98,7 +98,7 @@ impl Crash {
         }
         let mut play = Play::begin(world, doors.clone(), Size::Usual).await?;
         let copy = match self.after {
-            Aftermath::Older => Some(Copy::take(world).await?),
+            Aftermath::Older => Some(Copy::take(world, &play.sale).await?),
             Aftermath::Nothing | Aftermath::Empty | Aftermath::Restarted => None,
         };
         play.prepare(self.scene).await?;
@@ -111,7 +111,8 @@ impl Crash {
             Action::Stall => play.awake_at = Some(Instant::now() + STALL + DONE_AFTER),
             Action::Error => {}
         }
-        aftermath::apply(self.after, world, copy.as_ref()).await?;
+        let epoch = play.epoch().await?;
+        let must_rebuild = aftermath::apply(self.after, world, &play, copy.as_ref()).await?;
         if !self.scene.is_asked_for() {
             world.add_gateway().await?;
         }
@@ -124,8 +125,15 @@ impl Crash {
             sleep_until(awake_at).await;
         }
         play.close().await?;
+        let redis = match self.after {
+            Aftermath::Older => Redis::WentBack,
+            Aftermath::Nothing | Aftermath::Empty | Aftermath::Restarted => Redis::Kept,
+        };
         let told = play.book.open().clone();
-        let mut wrong = judge(play.sql(), &play.sale, &told).await?;
+        let mut wrong = judge(play.sql(), &play.sale, &told, redis).await?;
+        if must_rebuild && play.epoch().await? == epoch {
+            wrong.push("S6: Redis lost data, and nobody noticed".into());
+        }
         wrong.extend(panics(world));
         ensure!(wrong.is_empty(), "{}", wrong.join("; "));
         Ok(())

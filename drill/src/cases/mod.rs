@@ -9,6 +9,7 @@ mod book;
 mod crash;
 mod doors;
 mod judge;
+mod nap;
 mod scene;
 mod script;
 mod shopper;
@@ -53,6 +54,10 @@ pub struct Which {
     #[arg(long)]
     after: Option<String>,
 
+    /// Only the gateway that sleeps through a rebuild
+    #[arg(long)]
+    nap: bool,
+
     /// Only calls that fail like this
     #[arg(long)]
     call: Option<How>,
@@ -68,6 +73,10 @@ pub struct Which {
     /// Only the k-th call
     #[arg(long)]
     k: Option<u64>,
+
+    /// Every n-th call fails in turn: 1 for each of them
+    #[arg(long)]
+    every: Option<u64>,
 
     /// Gateways make this mistake, such as no-slot
     #[arg(long, value_parser = mistake)]
@@ -96,7 +105,8 @@ fn mistake(text: &str) -> Result<Mistake, String> {
 
 impl Which {
     fn crashes(&self) -> Vec<Crash> {
-        if self.call.is_some()
+        if self.nap
+            || self.call.is_some()
             || self.store.is_some()
             || self.gateways.is_some()
             || self.k.is_some()
@@ -115,7 +125,8 @@ impl Which {
     }
 
     fn series(&self) -> Vec<Series> {
-        if self.point.is_some()
+        if self.nap
+            || self.point.is_some()
             || self.scene.is_some()
             || self.action.is_some()
             || self.after.is_some()
@@ -136,6 +147,7 @@ impl Which {
 #[derive(Debug, Clone, Copy)]
 enum Case {
     Crash(Crash),
+    Nap,
     Call(Series, u64),
 }
 
@@ -143,6 +155,7 @@ impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Crash(crash) => crash.fmt(f),
+            Self::Nap => write!(f, "--nap"),
             Self::Call(series, k) => write!(f, "{series} --k {k}"),
         }
     }
@@ -150,16 +163,21 @@ impl fmt::Display for Case {
 
 /// What is left to do, and what came of the rest.
 struct Work {
+    naps: bool,
     crashes: VecDeque<Crash>,
     /// Each with the next call that is to fail.
     series: VecDeque<(Series, u64)>,
     only_k: Option<u64>,
+    every: Option<u64>,
     run: usize,
     failed: usize,
 }
 
 impl Work {
     fn next(&mut self) -> Option<Case> {
+        if std::mem::take(&mut self.naps) {
+            return Some(Case::Nap);
+        }
         if let Some(crash) = self.crashes.pop_front() {
             return Some(Case::Crash(crash));
         }
@@ -167,8 +185,9 @@ impl Work {
             return self.series.pop_front().map(|(series, k)| Case::Call(series, k));
         }
         let (series, k) = self.series.front_mut()?;
-        *k += 1;
-        Some(Case::Call(*series, *k - 1))
+        let this = *k;
+        *k += self.every.unwrap_or(series.stride());
+        Some(Case::Call(*series, this))
     }
 
     /// The sale was over before this call.
@@ -176,7 +195,8 @@ impl Work {
         if let Some((series, _)) = self.series.front()
             && series.to_string() == of.to_string()
         {
-            println!("{series}: every k until {k}");
+            let every = self.every.unwrap_or(of.stride());
+            println!("{series}: every k until {k}, {every} apart");
             self.series.pop_front();
         }
     }
@@ -193,10 +213,12 @@ fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
 pub async fn run(which: Which) -> Result<()> {
     let (crashes, first) = (which.crashes(), which.k.unwrap_or(1));
     let series: VecDeque<_> = which.series().into_iter().map(|series| (series, first)).collect();
-    ensure!(!crashes.is_empty() || !series.is_empty(), "no such case");
-    let (started, only_k) = (Instant::now(), which.k);
-    let many = if series.is_empty() { crashes.len() } else { usize::MAX };
-    let work = Work { crashes: crashes.into(), series, only_k, run: 0, failed: 0 };
+    let is_narrow = crashes.is_empty() || series.is_empty();
+    ensure!(which.nap || !crashes.is_empty() || !series.is_empty(), "no such case");
+    let (started, only_k, every) = (Instant::now(), which.k, which.every);
+    let many = if series.is_empty() { crashes.len().max(1) } else { usize::MAX };
+    let naps = which.nap || !is_narrow;
+    let work = Work { naps, crashes: crashes.into(), series, only_k, every, run: 0, failed: 0 };
     let work = Mutex::new(work);
     let lanes = (1..=which.worlds.min(many)).map(|number| lane(&which, number, &work));
     try_join_all(lanes).await?;
@@ -218,6 +240,7 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         let started = Instant::now();
         let done = match case {
             Case::Crash(crash) => crash.run(&mut world, which.mistake).await.map(|()| true),
+            Case::Nap => nap::run(&mut world, which.mistake).await.map(|()| true),
             Case::Call(series, k) => series
                 .run(&mut world, k, which.mistake)
                 .await
@@ -225,7 +248,7 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         };
         if which.times {
             let calls = match case {
-                Case::Crash(_) => String::new(),
+                Case::Crash(_) | Case::Nap => String::new(),
                 Case::Call(series, _) => format!(", {} calls", series.calls(&world)),
             };
             println!("{:5.2} s  {case}{calls}", started.elapsed().as_secs_f64());
@@ -233,7 +256,7 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         match (done, case) {
             (Ok(true), _) => lock(work).run += 1,
             (Ok(false), Case::Call(series, k)) => lock(work).is_over(series, k),
-            (Ok(false), Case::Crash(_)) => {}
+            (Ok(false), Case::Crash(_) | Case::Nap) => {}
             (Err(error), _) => {
                 let logs = format!("{}/gateway-{}-*.log", dir.display(), world.number());
                 println!("FAILED drill cases {case}: {error:#}; {logs}");

@@ -28,6 +28,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Long enough that nobody who comes back loses a hold.
 const WINDOW_SECONDS: u32 = 10;
 
+/// Who takes part, and what each wants.
+type Cast = &'static [(&'static str, Wish)];
+
 /// How many take part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Size {
@@ -54,7 +57,7 @@ impl Size {
     }
 
     /// Who has a unit before the fault besides anna, and who waits.
-    fn early(self) -> (&'static [(&'static str, Wish)], &'static [(&'static str, Wish)]) {
+    fn early(self) -> (Cast, Cast) {
         match self {
             Self::Usual => (
                 &[("bert", Wish::Buy), ("cleo", Wish::Release)],
@@ -94,7 +97,7 @@ pub struct Play {
     pub awake_at: Option<Instant>,
     /// Everything was sold, and some more was offered.
     is_played: bool,
-    is_closed: bool,
+    pub is_closed: bool,
 }
 
 impl Play {
@@ -182,7 +185,7 @@ impl Play {
             Scene::SellOut => {
                 for name in ["bert", "cleo"] {
                     let (shopper, _) = self.take(name)?;
-                    shopper.to_the_end(Wish::Buy).await?;
+                    shopper.finish(Wish::Buy).await?;
                 }
                 self.lapse().await?;
                 let (dora, wish) = self.take("dora")?;
@@ -217,8 +220,7 @@ impl Play {
         let operator = Operator { sale, doors, book };
         match scene {
             Scene::Join => {
-                let hugo = self.shopper("hugo", 0);
-                self.tasks.spawn(hugo.to_the_end(Wish::Buy));
+                self.knock();
             }
             Scene::Leave => self.set_off("emil")?,
             Scene::Buy => self.set_off("bert")?,
@@ -246,6 +248,26 @@ impl Play {
         Ok(())
     }
 
+    /// As many as joined before join at the second door, one after the other, and soon leave.
+    ///
+    /// # Errors
+    /// When one has no place.
+    pub async fn crowd(&mut self) -> Result<()> {
+        self.doors.patience(AFTER);
+        for name in ["quin", "rosa", "sven", "tess", "ugo", "vera"] {
+            let mut shopper = self.shopper(name, 1);
+            ensure!(shopper.join().await?, "{name} has no place");
+            self.shoppers.push((shopper, Wish::Leave));
+        }
+        Ok(())
+    }
+
+    /// Somebody joins at the first door, which may not answer for a while.
+    pub fn knock(&mut self) {
+        let hugo = self.shopper("hugo", 0);
+        self.tasks.spawn(hugo.finish(Wish::Buy));
+    }
+
     fn take(&mut self, name: &str) -> Result<(Shopper, Wish)> {
         let index = self.shoppers.iter().position(|(shopper, _)| shopper.name == name);
         Ok(self.shoppers.swap_remove(index.with_context(|| format!("{name} is here"))?))
@@ -253,7 +275,7 @@ impl Play {
 
     fn set_off(&mut self, name: &str) -> Result<()> {
         let (shopper, wish) = self.take(name)?;
-        self.tasks.spawn(shopper.to_the_end(wish));
+        self.tasks.spawn(shopper.finish(wish));
         Ok(())
     }
 
@@ -293,7 +315,7 @@ impl Play {
             if wish == Wish::Sleep {
                 sleeper = Some(shopper);
             } else {
-                self.tasks.spawn(shopper.to_the_end(wish));
+                self.tasks.spawn(shopper.finish(wish));
             }
         }
         self.steer_about().await?;
@@ -338,7 +360,7 @@ impl Play {
         self.seed(2).await?;
         let mut lena = self.shopper("lena", 0);
         ensure!(lena.join().await?, "lena has no place though two units are free");
-        lena.to_the_end(Wish::Release).await?;
+        lena.finish(Wish::Release).await?;
         self.balanced(Some(2)).await
     }
 
@@ -412,6 +434,25 @@ impl Play {
 
     async fn steer(&self, verb: &'static str) -> Result<()> {
         self.operator().steer(verb).await
+    }
+
+    /// The last batch that Postgres has in the first epoch.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn last_batch(&self) -> Result<i64> {
+        let query =
+            "SELECT coalesce(max(n), 0) FROM batches WHERE sale_id::text = $1 AND epoch = 1";
+        Ok(sqlx::query_scalar(query).bind(&self.sale).fetch_one(&self.sql).await?)
+    }
+
+    /// The epoch that the sale has.
+    ///
+    /// # Errors
+    /// When Postgres does not answer.
+    pub async fn epoch(&self) -> Result<i32> {
+        let query = "SELECT epoch FROM sales WHERE id::text = $1";
+        Ok(sqlx::query_scalar(query).bind(&self.sale).fetch_one(&self.sql).await?)
     }
 
     /// Postgres, behind the gateways' backs.

@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::book::{Book, Joined, Told};
+use super::book::{Book, Joined, Told, Turn};
 use super::doors::{Call, Doors};
 use crate::shop::Ticket;
 
@@ -65,6 +65,7 @@ impl Shopper {
         let path = format!("/api/v1/sales/{}/tickets", self.sale);
         let key = Some(self.key.clone());
         let call = Call { method: Method::POST, path, bearer: String::new(), key, body: None };
+        let asked = Instant::now();
         let answer = self
             .doors
             .ask(self.door, &call)
@@ -81,6 +82,10 @@ impl Shopper {
                     book.wrong.push(text);
                 }
                 let number = answer.body["number"].as_i64();
+                if let (None, Some(number)) = (&self.ticket, number) {
+                    let (ticket, answered) = (ticket.id.clone(), Instant::now());
+                    book.turns.push(Turn { ticket, number, asked, answered });
+                }
                 book.joined.push(Joined { ticket: ticket.id.clone(), number });
                 book.state(&answer.body);
                 self.ticket = Some(ticket);
@@ -191,7 +196,7 @@ impl Shopper {
     ///
     /// # Errors
     /// When that is not in time, or an answer is one that nobody expects.
-    pub async fn to_the_end(mut self, wish: Wish) -> Result<()> {
+    pub async fn finish(mut self, wish: Wish) -> Result<()> {
         loop {
             if self.ticket.is_none() && !self.join().await? {
                 return Ok(());
