@@ -7,8 +7,9 @@
 -- ARGV[2] max_waiting  how long the line may get
 -- ARGV[3] tickets      up to 1000, separated by spaces, in order of arrival
 --
--- Returns {outcome, waiting, seqs}, where outcome is
---   joined   seqs has one number per ticket, as text; "0" where the line was full
+-- Returns {outcome, waiting, seqs, counter}, where outcome is
+--   joined   seqs has one number per ticket, as text; "0" where the line was full; counter is the
+--            last number that was handed out before
 --   epoch    another epoch rules; nothing was done
 --
 -- Keeps the order of joining: a number is handed out once, and a ticket in line or in the batch in
@@ -19,7 +20,7 @@ local ctl, queue = KEYS[1], KEYS[2]
 local epoch, max_waiting, tickets = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 
 if redis.call("HGET", ctl, "epoch") ~= epoch then
-  return { "epoch", 0, {} }
+  return { "epoch", 0, {}, 0 }
 end
 local counter = tonumber(redis.call("HGET", ctl, "counter"))
 local waiting = redis.call("ZCARD", queue)
@@ -51,4 +52,4 @@ if joined > 0 then
   redis.call("HINCRBY", ctl, "counter", joined)
   redis.call("ZADD", queue, unpack(fresh))
 end
-return { "joined", waiting + joined, seqs }
+return { "joined", waiting + joined, seqs, counter }

@@ -9,7 +9,7 @@ mod armed;
 mod scripts;
 
 #[cfg(feature = "faults")]
-pub use armed::{made, point, reached, script};
+pub use armed::{made, point, reached, script, sooner};
 
 /// A list of names as an enum, with the text of each.
 macro_rules! named {
@@ -133,6 +133,12 @@ pub async fn point(_: Point) -> std::io::Result<()> {
 #[cfg(not(feature = "faults"))]
 pub const fn made(_: Mistake) -> bool {
     false
+}
+
+/// The auditor's pace as it is.
+#[cfg(not(feature = "faults"))]
+pub const fn sooner(usual: std::time::Duration) -> std::time::Duration {
+    usual
 }
 
 /// A script as it stands in `lua/`.

@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("live", &["faults", "sale"]),
     ("flow", &["clock", "faults", "ledger", "live", "sale", "telemetry"]),
     ("http", &["faults", "flow", "random_text", "sale", "telemetry"]),
-    ("loops", &["flow", "live::Ack", "sale"]),
+    ("loops", &["faults", "flow", "live::Ack", "sale"]),
     ("config", &["http::Settings", "telemetry"]),
     ("signals", &[]),
     ("gateway", &["config", "flow", "http", "ledger", "live", "loops", "sale", "telemetry"]),

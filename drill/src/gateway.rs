@@ -34,6 +34,8 @@ pub struct Plan {
     pub postgres_socket: PathBuf,
     pub database: String,
     pub mistake: Option<Mistake>,
+    /// How often its auditor looks, when not as usual.
+    pub audit_every: Option<Duration>,
 }
 
 /// A gateway, running or not, with a wire of its own to each store.
@@ -53,22 +55,30 @@ impl Gateway {
     /// # Errors
     /// When it ends or does not listen in time.
     pub async fn start(plan: Plan) -> Result<Self> {
-        let redis = Proxy::start(Wire::Redis, plan.redis_socket.clone()).await?;
-        let postgres = Proxy::start(Wire::Postgres, plan.postgres_socket.clone()).await?;
-        let (base, log) = (String::new(), Arc::default());
-        let mut gateway = Self { plan, redis, postgres, base, child: None, log };
+        let mut gateway = Self::wire(plan).await?;
         gateway.start_again().await?;
         Ok(gateway)
     }
 
-    /// Starts it after it was killed.
+    /// Lays its wires, and does not start it yet.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn wire(plan: Plan) -> Result<Self> {
+        let redis = Proxy::start(Wire::Redis, plan.redis_socket.clone()).await?;
+        let postgres = Proxy::start(Wire::Postgres, plan.postgres_socket.clone()).await?;
+        let (base, log) = (String::new(), Arc::default());
+        Ok(Self { plan, redis, postgres, base, child: None, log })
+    }
+
+    /// Starts it, or starts it again after it was killed.
     ///
     /// # Errors
     /// When it runs, ends, or does not listen in time.
     pub async fn start_again(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "{} runs", self.plan.name);
         let mut command = Command::new(&self.plan.program);
-        command.arg("gateway").env_clear().stdin(Stdio::null()).kill_on_drop(true);
+        command.arg("gateway").env_clear().stdin(Stdio::piped()).kill_on_drop(true);
         command.envs(self.settings()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("the gateway's program")?;
         let mut lines = BufReader::new(child.stderr.take().context("its log")?).lines();
@@ -114,6 +124,9 @@ impl Gateway {
         ];
         if let Some(mistake) = self.plan.mistake {
             settings.push(("ROPELINE_MISTAKE", mistake.as_str().into()));
+        }
+        if let Some(every) = self.plan.audit_every {
+            settings.push(("ROPELINE_AUDIT_MS", every.as_millis().to_string()));
         }
         settings
     }

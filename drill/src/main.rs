@@ -9,7 +9,7 @@ use ropeline::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
 use ropeline_drill as drill;
 use ropeline_drill::recovery::{self, RecoveryArgs};
-use ropeline_drill::{echo, hostile, run};
+use ropeline_drill::{cases, echo, hostile, run};
 use tokio::net::TcpListener;
 
 /// Breaks everything around ropeline, and checks that every promise still holds.
@@ -24,6 +24,8 @@ struct Cli {
 enum Command {
     /// Faults by a seed while a crowd shops; then checks S1 to S14
     Run(run::Options),
+    /// Every crash point, and every reply lost: the cases that chance does not reach
+    Cases(cases::Which),
     /// Make every known mistake on purpose, and see each of them
     Mistakes {
         /// Only those with this in their name or in the name of what sees them
@@ -46,6 +48,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(options) => run::run(options).await,
+        Command::Cases(which) => cases::run(which).await.map(|()| true),
         Command::Mistakes { only } => mistakes(only.as_deref()).await.map(|()| true),
         Command::Hostile(args) => hostile::run(args).await.map(|()| true),
         Command::Recovery(args) => recovery::run(args).await.map(|()| true),
@@ -79,5 +82,12 @@ async fn serve(args: ServeArgs) -> anyhow::Result<()> {
     telemetry::start_logging(config.log_format);
     let metrics = telemetry::install_metrics()?;
     let listener = TcpListener::bind(config.listen).await?;
+    std::thread::spawn(end_with_the_drill);
     gateway::run(config, listener, metrics, signals::stop()?).await
+}
+
+/// The drill holds the other end of our input, and so ends us also when it is killed.
+fn end_with_the_drill() {
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    std::process::exit(1);
 }

@@ -66,6 +66,9 @@ struct Shared {
     /// The call whose reply is swallowed; none when 0.
     swallow: AtomicU64,
     swallowed: AtomicU64,
+    /// The call that never gets to the store; none when 0.
+    lose: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Proxy {
@@ -84,6 +87,8 @@ impl Proxy {
             calls: AtomicU64::new(0),
             swallow: AtomicU64::new(0),
             swallowed: AtomicU64::new(0),
+            lose: AtomicU64::new(0),
+            lost: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, shared.clone()));
         Ok(Self { port, shared, accepting })
@@ -113,6 +118,16 @@ impl Proxy {
     /// Swallows the reply of the `k`-th call from now, counted from 1, and cuts its connection.
     pub fn swallow(&self, k: u64) {
         self.shared.swallow.store(self.calls() + k, Ordering::Relaxed);
+    }
+
+    /// Loses the `k`-th call from now, counted from 1, before it gets to the store, and cuts its connection.
+    pub fn lose(&self, k: u64) {
+        self.shared.lose.store(self.calls() + k, Ordering::Relaxed);
+    }
+
+    /// Calls lost so far.
+    pub fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
     }
 
     /// Replies swallowed so far.
@@ -178,6 +193,11 @@ async fn upwards(
         weather(shared, |weather| weather.to_store).await;
         for end in calls.ends(&chunk[..read]) {
             let this = shared.calls.fetch_add(1, Ordering::Relaxed) + 1;
+            if this == shared.lose.load(Ordering::Relaxed) {
+                shared.lost.fetch_add(1, Ordering::Relaxed);
+                // What came before in this chunk is held back with it: nothing of it was answered.
+                return swallowing.cancel();
+            }
             if this != shared.swallow.load(Ordering::Relaxed) {
                 continue;
             }

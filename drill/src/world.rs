@@ -27,6 +27,8 @@ const COPY_ATTEMPTS: u32 = 200;
 pub struct World {
     pub stores: Stores,
     pub gateways: Vec<Gateway>,
+    /// How often the auditors of gateways look, when not as usual.
+    pub audit_every: Option<Duration>,
     dir: PathBuf,
     program: PathBuf,
     database: String,
@@ -60,6 +62,7 @@ impl World {
         let mut world = Self {
             stores,
             gateways: Vec::new(),
+            audit_every: None,
             dir: dir.to_owned(),
             program,
             database: String::new(),
@@ -76,11 +79,9 @@ impl World {
     /// # Errors
     /// When a store does not answer.
     pub async fn renew(&mut self, mistake: Option<Mistake>) -> Result<()> {
-        self.gateways.clear();
-        self.mistake = mistake;
-        redis::cmd("FLUSHALL").exec_async(&mut self.redis().await?).await?;
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        self.database = format!("drill_{number}");
+        self.empty(mistake).await?;
+        let fresh = format!("drill_{}", self.number());
+        let before = std::mem::replace(&mut self.database, fresh);
         let admin = self.pool_of("postgres").await?;
         let make = format!("CREATE DATABASE {} TEMPLATE ropeline", self.database);
         for attempt in 0.. {
@@ -90,11 +91,24 @@ impl World {
                 Err(_) => sleep(LOOK).await,
             }
         }
-        if let Some(before) = number.checked_sub(1) {
-            let drop = format!("DROP DATABASE IF EXISTS drill_{before} WITH (FORCE)");
+        if !before.is_empty() {
+            let drop = format!("DROP DATABASE IF EXISTS {before} WITH (FORCE)");
             sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&admin).await?;
         }
         admin.close().await;
+        Ok(())
+    }
+
+    /// An empty Redis and no gateway, on the database that there is. Its sales are over: a copy of the
+    /// template costs more than a small sale does.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn empty(&mut self, mistake: Option<Mistake>) -> Result<()> {
+        self.gateways.clear();
+        self.mistake = mistake;
+        self.made.fetch_add(1, Ordering::Relaxed);
+        redis::cmd("FLUSHALL").exec_async(&mut self.redis().await?).await?;
         Ok(())
     }
 
@@ -103,19 +117,29 @@ impl World {
     /// # Errors
     /// When it is not ready in time.
     pub async fn add_gateway(&mut self) -> Result<usize> {
+        let index = self.wire_gateway().await?;
+        self.gateways[index].start_again().await?;
+        self.is_ready(index).await?;
+        Ok(index)
+    }
+
+    /// Lays the wires of one more gateway, which is not started yet.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn wire_gateway(&mut self) -> Result<usize> {
         let plan = Plan {
             program: self.program.clone(),
             dir: self.dir.clone(),
-            name: format!("gateway-{}-{}", self.database, self.gateways.len() + 1),
+            name: format!("gateway-{}-{}", self.number(), self.gateways.len() + 1),
             redis_socket: self.redis_socket()?,
             postgres_socket: self.postgres_socket()?,
             database: self.database.clone(),
             mistake: self.mistake,
+            audit_every: self.audit_every,
         };
-        self.gateways.push(Gateway::start(plan).await?);
-        let index = self.gateways.len() - 1;
-        self.is_ready(index).await?;
-        Ok(index)
+        self.gateways.push(Gateway::wire(plan).await?);
+        Ok(self.gateways.len() - 1)
     }
 
     /// Waits until a gateway is ready.
@@ -130,6 +154,25 @@ impl World {
             sleep(LOOK).await;
         }
         Ok(())
+    }
+
+    /// How often it was emptied; logs of gateways are named by it.
+    pub fn number(&self) -> u32 {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    /// Where logs and the stores' data are.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Ends everything and removes the stores' data; logs stay.
+    ///
+    /// # Errors
+    /// When a store does not end.
+    pub async fn stop(mut self) -> Result<()> {
+        self.gateways.clear();
+        self.stores.stop().await
     }
 
     /// The outside of one gateway.

@@ -1,6 +1,7 @@
 //! The switches. A point is armed by a line in the file that `ROPELINE_FAULT_FILE` names, such as
 //! `admit.in_tx abort`, `admit.in_tx stall 3000` or `admit.in_tx error`; the first task that gets there
-//! takes the file away and does what it says. A mistake is named by `ROPELINE_MISTAKE`.
+//! takes the file away and does what it says. A mistake is named by `ROPELINE_MISTAKE`, and
+//! `ROPELINE_AUDIT_MS` says how often the auditor looks, so that nobody waits for a quarter of a minute.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -17,6 +18,10 @@ static FILE: LazyLock<Option<PathBuf>> =
 static MISTAKE: LazyLock<Option<Mistake>> = LazyLock::new(|| {
     let name = env::var("ROPELINE_MISTAKE").ok()?;
     Some(Mistake::parse(&name).unwrap_or_else(|| panic!("ROPELINE_MISTAKE: no mistake {name}")))
+});
+static AUDIT_EVERY: LazyLock<Option<Duration>> = LazyLock::new(|| {
+    let text = env::var("ROPELINE_AUDIT_MS").ok()?;
+    Some(Duration::from_millis(text.parse().expect("ROPELINE_AUDIT_MS: milliseconds")))
 });
 
 /// Ends the process, stalls or fails here, if this point is armed.
@@ -54,6 +59,11 @@ fn take(point: Point) -> Option<String> {
 /// Whether this mistake is to be made.
 pub fn made(mistake: Mistake) -> bool {
     *MISTAKE == Some(mistake)
+}
+
+/// How often the auditor looks: as the drill says, or as usual.
+pub fn sooner(usual: Duration) -> Duration {
+    AUDIT_EVERY.unwrap_or(usual)
 }
 
 /// A script with the mistake that is to be made in it, if it is one of scripts.

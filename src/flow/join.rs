@@ -130,7 +130,11 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
     let tickets: Vec<Ticket> = group.iter().map(|arrival| arrival.ticket).collect();
     for attempt in 1..=PLACE_ATTEMPTS {
         let seqs = match numbers(gate, line, &tickets).await {
-            Ok(seqs) => seqs,
+            Ok(Some(seqs)) => seqs,
+            Ok(None) => {
+                rebuild(gate, line, Loss::OlderCounter).await;
+                continue;
+            }
             Err(LiveError::Fenced) if attempt < PLACE_ATTEMPTS => {
                 // Redis may have forgotten the sale because it was closed.
                 if let Err(refusal) = takes_joins(line) {
@@ -153,33 +157,49 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
                 return tell(group, &seqs, |_, seq| Ok(Place { seq, known: false }));
             }
             Err(Lost) => {
-                // Redis handed out a number twice: it went back in time. Rebuild, and place them anew.
-                let epoch = line.view().snapshot.sale.epoch;
-                if let Err(error) = recover::recover(gate, line, epoch, Loss::DoubledNumber).await {
-                    tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "no rebuild");
-                }
+                // Redis handed out a number twice: it went back in time. They are placed anew.
+                rebuild(gate, line, Loss::DoubledNumber).await;
             }
         }
     }
     refuse(group, &Refused::Away("redis"));
 }
 
+async fn rebuild(gate: &Arc<Gate>, line: &Arc<Line>, loss: Loss) {
+    let epoch = line.view().snapshot.sale.epoch;
+    if let Err(error) = recover::recover(gate, line, epoch, loss).await {
+        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "no rebuild");
+    }
+}
+
+/// The numbers of a group; nothing when Redis went back in time: what it gives may be somebody's already,
+/// and with a slow Postgres nobody would notice before it is answered.
 async fn numbers(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
     tickets: &[Ticket],
-) -> Result<Vec<Option<Seq>>, LiveError> {
+) -> Result<Option<Vec<Option<Seq>>>, LiveError> {
     let view = line.view();
     let sale = &view.snapshot.sale;
+    if line.went_back.load(Ordering::Relaxed) == sale.epoch {
+        return Ok(None);
+    }
+    let known = line.highest.load(Ordering::Relaxed);
     let joined = gate.live.join(line.id, sale.epoch, sale.settings.max_waiting, tickets).await;
     if matches!(joined, Err(LiveError::Fenced))
         && let Err(error) = refresh_epoch(gate, line).await
     {
         tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "epoch not read");
     }
-    let seqs = joined?.seqs;
+    let joined = joined?;
     point(Point::JoinNumbered).await?;
-    Ok(seqs)
+    if Seq(known).epoch() == sale.epoch && Seq::new(sale.epoch, joined.counter).0 < known {
+        line.went_back.store(sale.epoch, Ordering::Relaxed);
+        return Ok(None);
+    }
+    let highest = joined.seqs.iter().flatten().map(|seq| seq.0).max().unwrap_or(0);
+    line.highest.fetch_max(highest, Ordering::Relaxed);
+    Ok(Some(joined.seqs))
 }
 
 /// Another epoch rules than this gateway thought: look again, and rebuild if Redis lost the sale.
@@ -252,6 +272,7 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
                     // Numbers of an older epoch were lost with it, and it was rebuilt since.
                     let epoch = joins.first().map_or(0, |(_, seq)| seq.epoch());
                     recover::soon(gate, line, epoch, Loss::DoubledNumber);
+                    // Each gets a number of its own when its shopper comes back.
                 }
                 return;
             }

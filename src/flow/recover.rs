@@ -41,13 +41,19 @@ pub enum Loss {
     WentBack,
     /// The line lacks more than is mended ticket by ticket.
     Hollow,
+    /// Redis has handed out fewer numbers than this gateway saw.
+    OlderCounter,
 }
 
 impl Loss {
     /// Whether Redis looks well all the same: it answers under its epoch, and lost some of it.
     fn looks_well(self) -> bool {
         match self {
-            Self::OlderBatch | Self::DoubledNumber | Self::WentBack | Self::Hollow => true,
+            Self::OlderBatch
+            | Self::DoubledNumber
+            | Self::OlderCounter
+            | Self::WentBack
+            | Self::Hollow => true,
             Self::New | Self::Missing | Self::OlderEpoch => false,
         }
     }

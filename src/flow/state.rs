@@ -1,16 +1,17 @@
 //! The state of one ticket: the whole truth about it at one moment, the same for poll, socket and page.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::view::View;
-use super::{FlowError, Gate, Refusal};
+use super::{FlowError, Gate, Refusal, join};
 use crate::ledger::{Fate, SaleSnapshot, TicketFacts};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
-use crate::sale::{Claim, Hold, HoldState, SaleState, Status, Stock};
+use crate::sale::{Claim, Hold, HoldState, SaleState, Seq, Status, Stock};
 
 /// What a shopper is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -107,7 +108,7 @@ pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
     let sale = &view.snapshot.sale;
     if sale.state == SaleState::Closed
         || sale.was_told_sold_out(claim.seq)
-        || !view.mirrored
+        || !view.knows(claim.seq)
         || !view.is_waiting(claim.seq)
     {
         return None;
@@ -119,14 +120,17 @@ pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
 ///
 /// # Errors
 /// Unavailable when Postgres is needed and away.
-pub async fn of(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
     if let Some(state) = in_line(gate, view, claim) {
         return Ok(state);
     }
     let facts = gate.ledger.ticket(claim.sale, claim.ticket).await?;
+    // The journal knows better than a credential whose number was another ticket's.
+    let seq = facts.as_ref().map_or(claim.seq, |facts| facts.seq);
+    let mut claim = Claim { seq, ..claim };
     let stage = match facts {
         None => {
-            adopt(gate, view, claim).await?;
+            claim.seq = adopt(gate, view, claim).await?;
             undecided(gate, view, claim).await?
         }
         Some(facts) => match facts.fate {
@@ -147,7 +151,7 @@ const AFRESH_WITHIN: Duration = Duration::from_millis(250);
 ///
 /// # Errors
 /// Unavailable when Postgres is needed and away.
-pub async fn afresh(gate: &Gate, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+pub async fn afresh(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
     let facts = timeout(AFRESH_WITHIN, gate.ledger.ticket(claim.sale, claim.ticket)).await;
     let stage = match facts.ok().and_then(Result::ok).flatten() {
         Some(TicketFacts { fate: Fate::Left, .. }) => Stage::Left,
@@ -198,7 +202,7 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
     if sale.state == SaleState::Closed {
         return Ok(Stage::Closed);
     }
-    let position = if view.mirrored {
+    let position = if view.knows(claim.seq) {
         view.position(claim.seq)
     } else {
         gate.ledger.waiting_before(claim.sale, claim.seq).await? + 1
@@ -207,15 +211,17 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
 }
 
 /// A good credential that Postgres never heard of: its join was answered while Postgres was away, and its
-/// gateway ended before it was journaled. The credential is the receipt.
-async fn adopt(gate: &Gate, view: &View, claim: Claim) -> Result<(), FlowError> {
+/// gateway ended before it was journaled. The credential is the receipt. Returns its number.
+async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(claim.sale).await?;
     let journaled = tx.journal(claim.sale, &[(claim.ticket, claim.seq)], true).await?;
     tx.commit().await?;
     if !journaled.doubled.is_empty() {
-        // Another ticket has this number by now: Redis lost it before anyone could write it down.
-        return Err(Refusal::NoSuchTicket.into());
+        // Another ticket has this number by now: Redis lost it before anyone could write it down. It gets
+        // one of its own, for a good credential never is no ticket.
+        let line = gate.line_of(claim.sale).ok_or(Refusal::NoSuchTicket)?;
+        return Ok(join::join(gate, &line, claim.ticket).await?.seq);
     }
     let sale = &view.snapshot.sale;
     if sale.state != SaleState::Closed && !sale.was_told_sold_out(claim.seq) {
@@ -226,7 +232,7 @@ async fn adopt(gate: &Gate, view: &View, claim: Claim) -> Result<(), FlowError> 
         }
     }
     gate.nudge();
-    Ok(())
+    Ok(claim.seq)
 }
 
 fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {

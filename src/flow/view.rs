@@ -64,6 +64,12 @@ impl View {
         self.places.waiting()
     }
 
+    /// Whether this view can tell the place of this number. One of a later epoch stands behind everybody
+    /// who joined since this view was read, and it does not know how many those are.
+    pub fn knows(&self, seq: Seq) -> bool {
+        self.mirrored && seq.epoch() <= self.epoch.max(1)
+    }
+
     /// Whether this number is in line. One that is newer than this view was handed out since, and is.
     pub fn is_waiting(&self, seq: Seq) -> bool {
         self.is_newer(seq) || self.places.is_waiting(seq)

@@ -5,7 +5,7 @@
 //! its place.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,11 @@ pub struct Line {
     pub(super) arrivals: mpsc::Sender<Arrival>,
     /// This gateway is rebuilding it, or rests after a rebuild that failed.
     pub(super) rebuilding: AtomicBool,
+    /// The highest number of all epochs that Redis was seen to have handed out.
+    pub(super) highest: AtomicI64,
+    /// The epoch in which Redis was seen to hand out lower ones again. Until it is rebuilt its numbers may be
+    /// somebody's already.
+    pub(super) went_back: AtomicI32,
     /// Taken by whoever reads the sale again for everyone who waits for it.
     looking: Mutex<()>,
 }
@@ -182,6 +187,8 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         mirror: Mutex::default(),
         arrivals,
         rebuilding: AtomicBool::new(false),
+        highest: AtomicI64::new(0),
+        went_back: AtomicI32::new(0),
         looking: Mutex::default(),
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
@@ -227,6 +234,8 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
                 return Ok(Seen::Lost { epoch, loss: Loss::Missing });
             }
             Survey::Lost => {
+                // Until it is rebuilt, the numbers that it gives may be somebody's already.
+                line.went_back.store(epoch, Ordering::Relaxed);
                 return Ok(Seen::Lost { epoch, loss: Loss::WentBack });
             }
             Survey::OtherEpoch(rules) if rules > epoch => {
@@ -254,6 +263,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             }
             Survey::Seen { version, counter, waiting, tokens, last, changes, ledger, .. } => {
                 mirror.seen = version;
+                line.highest.fetch_max(Seq::new(epoch, counter).0, Ordering::Relaxed);
                 mirror.told = Some((Instant::now(), ledger));
                 let behind = changes.len() == FEED_PAGE;
                 apply(&mut mirror, counter, &changes);

@@ -12,6 +12,8 @@ pub struct Joined {
     pub waiting: u64,
     /// Each ticket's number, in the order asked; none where the line was full.
     pub seqs: Vec<Option<Seq>>,
+    /// The counter before: it never falls, unless Redis went back in time.
+    pub counter: u64,
 }
 
 impl Live {
@@ -33,11 +35,12 @@ impl Live {
             // dead or leading elsewhere, and only then a new one is made.
             answer = ask().await;
         }
-        let (outcome, waiting, seqs): (String, u64, Vec<i64>) = answer?;
+        let (outcome, waiting, seqs, counter): (String, u64, Vec<i64>, u64) = answer?;
         match outcome.as_str() {
             "joined" => Ok(Joined {
                 waiting,
                 seqs: seqs.into_iter().map(|seq| (seq != 0).then_some(Seq(seq))).collect(),
+                counter,
             }),
             _ => unknown("join", outcome),
         }

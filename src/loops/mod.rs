@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults;
 use crate::flow::{Gate, audit, expire, keyed, selfcheck, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
@@ -95,7 +96,7 @@ async fn sweep(gate: Arc<Gate>) {
 
 async fn audit_all(gate: Arc<Gate>) {
     loop {
-        sleep(jittered(AUDIT_EVERY)).await;
+        sleep(jittered(faults::sooner(AUDIT_EVERY))).await;
         for line in gate.all_lines() {
             match timeout(AUDIT_WITHIN, audit::repair(&gate, &line)).await {
                 Ok(Ok(_)) => {}

@@ -245,6 +245,15 @@ impl Run {
         let units: Vec<i32> = units.iter().copied().collect();
         self.attempts += 1;
         let attempt = self.attempts;
+        // Nothing of it is there yet, as if Redis had lost what was loaded.
+        let whole = Loaded { waiters: waiters.len() + 1, units: units.len() };
+        let torn = self.live.swap(self.sale, epoch, self.version, attempt, whole).await;
+        if by > 0 {
+            if !matches!(torn, Ok(false)) {
+                return Err(format!("a torn rebuild was swapped in: {torn:?}"));
+            }
+            self.saw("torn");
+        }
         let loads = [
             self.live.load_waiters(self.sale, attempt, &waiters).await,
             self.live.load_tokens(self.sale, attempt, &units).await,

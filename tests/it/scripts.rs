@@ -160,6 +160,7 @@ fn every_script_does_what_its_model_does_whatever_is_asked_of_it() {
         "joined in flight",
         "swapped",
         "overtaken",
+        "torn",
         "line full",
         "mirrored",
     ] {
