@@ -32,8 +32,8 @@ pub struct Check {
 impl Live {
     /// Whether Redis answers at all.
     pub async fn ping(&self) -> Result<(), LiveError> {
-        let _: String = within(redis::cmd("PING").query_async(&mut self.others.clone())).await?;
-        Ok(())
+        let answer = within(redis::cmd("PING").query_async::<String>(&mut self.others())).await;
+        self.heal(answer).map(drop)
     }
 
     /// As whom this gateway logs in to Redis.
@@ -43,7 +43,7 @@ impl Live {
 
     /// Asks Redis how it is set up; None when its user may not.
     pub async fn check(&self) -> Result<Option<Check>, LiveError> {
-        let asked = within(redis::cmd("INFO").query_async(&mut self.others.clone())).await;
+        let asked = within(redis::cmd("INFO").query_async(&mut self.others())).await;
         let info: InfoDict = match asked {
             Err(LiveError::Away(Some(error))) if is_refusal(&error) => return Ok(None),
             asked => asked?,

@@ -24,14 +24,14 @@ impl Live {
     ) -> Result<Joined, LiveError> {
         let mut call = script!("join").key(keys::ctl(sale));
         let call = call.key(keys::queue(sale)).arg(epoch).arg(max_waiting).arg(spaced(tickets));
-        let mut answer = within(call.invoke_async(&mut self.joins.clone())).await;
+        let mut answer = within(call.invoke_async(&mut self.joins())).await;
         if matches!(&answer, Err(LiveError::Away(Some(error))) if error.is_io_error() && !error.is_timeout())
         {
             // Nobody else uses this connection: the first join after an outage finds it dead, and only
             // then a new one is made.
-            answer = within(call.invoke_async(&mut self.joins.clone())).await;
+            answer = within(call.invoke_async(&mut self.joins())).await;
         }
-        let (outcome, waiting, seqs): (String, u64, Vec<i64>) = answer?;
+        let (outcome, waiting, seqs): (String, u64, Vec<i64>) = self.heal(answer)?;
         match outcome.as_str() {
             "joined" => Ok(Joined {
                 waiting,

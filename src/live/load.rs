@@ -25,7 +25,7 @@ impl Live {
             add.arg(waiter.seq.0).arg(waiter.ticket.to_string());
         }
         pipe.ignore().cmd("EXPIRE").arg(&queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        within(pipe.query_async(&mut self.others())).await
     }
 
     /// Adds up to [`super::PAGE`] units to the token list of a rebuild.
@@ -47,7 +47,7 @@ impl Live {
         }
         let queue = keys::next(&keys::queue(sale), attempt);
         pipe.cmd("EXPIRE").arg(queue).arg(ABANDONED_AFTER).ignore();
-        within(pipe.query_async(&mut self.others.clone())).await
+        within(pipe.query_async(&mut self.others())).await
     }
 
     /// Deletes what an attempt loaded that came to nothing.
@@ -56,7 +56,7 @@ impl Live {
         for key in [keys::queue(sale), keys::tokens(sale), keys::guard(sale)] {
             unlink.arg(keys::next(&key, attempt));
         }
-        within(unlink.query_async(&mut self.others.clone())).await
+        within(unlink.query_async(&mut self.others())).await
     }
 
     /// Deletes what Redis keeps of a sale that is over. Postgres has it all.
@@ -64,6 +64,6 @@ impl Live {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(keys::ctl(sale)).arg(keys::queue(sale)).arg(keys::tokens(sale));
         unlink.arg(keys::guard(sale)).arg(keys::feed(sale));
-        within(unlink.query_async(&mut self.others.clone())).await
+        within(unlink.query_async(&mut self.others())).await
     }
 }

@@ -20,11 +20,11 @@ mod survey;
 mod swap;
 mod tokens;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{FromRedisValue, ScriptInvocation};
+use redis::{ErrorKind, FromRedisValue, ScriptInvocation};
 use tokio::time::timeout;
 
 pub use admit::{Ack, Admitted, Slot, Waiter};
@@ -38,17 +38,39 @@ pub use survey::{Change, FEED_PAGE, Survey};
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 /// Longest wait for a connection; also how long a command waits for a reconnect under way.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
+/// Redis's words when it turns a connection away and may take the next one.
+const TURNED_AWAY: [&str; 5] = ["LOADING", "NOAUTH", "WRONGPASS", "NOPERM", "MASTERDOWN"];
 /// Most units or tickets that one call carries: Lua's `unpack` gives out near 8,000.
 pub const PAGE: usize = 1_000;
 
 /// The scripts' Redis. Cheap to clone; reconnects by itself.
 #[derive(Clone)]
 pub struct Live {
+    client: redis::Client,
+    user: Arc<str>,
+    managers: Arc<RwLock<Managers>>,
+}
+
+struct Managers {
     /// Joins have a connection of their own, so that a stampede does not delay admissions.
     joins: ConnectionManager,
     others: ConnectionManager,
-    client: redis::Client,
-    user: Arc<str>,
+}
+
+impl Managers {
+    fn new(client: &redis::Client) -> Result<Self, LiveError> {
+        // Few and short retries: a call fails soon, and the manager heals by itself behind it.
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(1)
+            .set_min_delay(Duration::from_millis(20))
+            .set_max_delay(Duration::from_millis(100))
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(ANSWER_WITHIN));
+        Ok(Self {
+            joins: client.get_connection_manager_lazy(config.clone())?,
+            others: client.get_connection_manager_lazy(config)?,
+        })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -85,26 +107,36 @@ impl Live {
         let client = redis::Client::open(url)?;
         let user = client.get_connection_info().redis_settings().username().unwrap_or("default");
         let user = user.into();
-        // Few and short retries: a call fails soon, and the manager heals by itself behind it.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(20))
-            .set_max_delay(Duration::from_millis(100))
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN));
-        Ok(Self {
-            joins: client.get_connection_manager_lazy(config.clone())?,
-            others: client.get_connection_manager_lazy(config)?,
-            client,
-            user,
-        })
+        let managers = Arc::new(RwLock::new(Managers::new(&client)?));
+        Ok(Self { client, user, managers })
+    }
+
+    fn joins(&self) -> ConnectionManager {
+        self.managers.read().unwrap_or_else(PoisonError::into_inner).joins.clone()
+    }
+
+    fn others(&self) -> ConnectionManager {
+        self.managers.read().unwrap_or_else(PoisonError::into_inner).others.clone()
     }
 
     async fn call<T: FromRedisValue>(
         &self,
         invocation: &ScriptInvocation<'_>,
     ) -> Result<T, LiveError> {
-        within(invocation.invoke_async(&mut self.others.clone())).await
+        self.heal(within(invocation.invoke_async(&mut self.others())).await)
+    }
+
+    /// A manager keeps a connection attempt that Redis itself turned away (a user who is not made yet, data
+    /// that is being loaded) as its last word. Each tick calls something, so that new ones try again.
+    fn heal<T>(&self, done: Result<T, LiveError>) -> Result<T, LiveError> {
+        if let Err(LiveError::Away(Some(error))) = &done
+            && (error.kind() == ErrorKind::AuthenticationFailed
+                || error.code().is_some_and(|code| TURNED_AWAY.contains(&code)))
+        {
+            let mut managers = self.managers.write().unwrap_or_else(PoisonError::into_inner);
+            *managers = Managers::new(&self.client)?;
+        }
+        done
     }
 }
 
