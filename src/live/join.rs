@@ -1,4 +1,4 @@
-use super::link::{Lane, is_not_the_primary};
+use super::link::{Lane, serves_not};
 use super::{Live, LiveError, keys, script, spaced, unknown};
 use crate::sale::{SaleId, Seq, Ticket};
 
@@ -50,5 +50,5 @@ impl Live {
 /// Whether the connection is of no use any more. A silent one may yet have done what was asked, and the
 /// caller has waited for it long enough.
 fn is_over(error: &redis::RedisError) -> bool {
-    (error.is_io_error() && !error.is_timeout()) || is_not_the_primary(error)
+    (error.is_io_error() && !error.is_timeout()) || serves_not(error)
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, RedisError, RedisResult};
+use redis::{Client, ErrorKind, RedisError, RedisResult};
 use tokio::time::timeout;
 
 use super::LiveError;
@@ -18,9 +18,10 @@ use super::LiveError;
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_000);
 /// Longest wait for a connection; also how long a command waits for a reconnect under way.
 const CONNECT_WITHIN: Duration = Duration::from_millis(500);
-/// What a server says that was demoted, is being filled by its new primary, or was cut off from the
-/// replicas that it must have. It did nothing.
-const NOT_THE_PRIMARY: [&str; 4] = ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS"];
+/// What a server says that was demoted, is being filled, was cut off from the replicas that it must have, or
+/// turns its caller away. It did nothing, and a manager would keep the last as Redis's last word.
+const SERVES_NOT: [&str; 7] =
+    ["READONLY", "MASTERDOWN", "LOADING", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
 
 /// Joins have a connection of their own, so that a stampede does not delay admissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +75,7 @@ impl Link {
         let answer = within(call(manager)).await;
         match &answer {
             Err(LiveError::Away(None)) => self.give_up(n, "no answer"),
-            Err(LiveError::Away(Some(error)))
-                if error.is_timeout() || is_not_the_primary(error) =>
-            {
+            Err(LiveError::Away(Some(error))) if error.is_timeout() || serves_not(error) => {
                 self.give_up(n, &error.to_string());
             }
             Ok(_) | Err(_) => {}
@@ -103,9 +102,10 @@ pub(super) async fn within<T>(call: impl Future<Output = RedisResult<T>>) -> Res
     }
 }
 
-/// Whether the server refused because it is not the primary, or not any more.
-pub(super) fn is_not_the_primary(error: &RedisError) -> bool {
-    error.code().is_some_and(|code| NOT_THE_PRIMARY.contains(&code))
+/// Whether the server refused everything: it is not the primary any more, or turned its caller away.
+pub(super) fn serves_not(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.code().is_some_and(|code| SERVES_NOT.contains(&code))
 }
 
 /// Few and short retries: a call fails soon, and the manager heals by itself behind it.

@@ -177,6 +177,9 @@ async fn a_redis_user_without_a_right_is_refused_by_name_and_the_grant_that_is_t
     own.stores.kill_redis().await.unwrap();
     own.stores.wipe_redis_data().await.unwrap();
     own.stores.start_redis().await.unwrap();
+    // Its user is made late: the gateway was turned away by then, and must not take that for the last word.
+    let nobody = redis::Value::Array(Vec::new());
+    eventually("it is turned away", async || own.redis("ACL LOG").await != nobody).await;
     own.redis(&format!("ACL SETUSER ada on >pw {GRANT}")).await;
     eventually("it is rebuilt", async || {
         shop.ask(&sale.path("/reconciliation")).await.body["consistent"] == true
@@ -239,6 +242,14 @@ async fn a_postgres_that_may_lose_a_purchase_or_takes_no_writes_is_refused() {
     std::fs::write(own.dir.join("postgres/standby.signal"), "").unwrap();
     own.stores.start_postgres().await.unwrap();
     assert_eq!(found_without_writing(&place).await, [("postgres-standby", Weight::Refuse)]);
+
+    // Promoted it has another past, as after a restore; a person says when that was looked into.
+    own.sql("SELECT pg_promote()").await;
+    let restored = [("postgres-history", Weight::Warn)];
+    eventually("it tells of its new timeline", async || found(&place).await == restored).await;
+    assert_eq!(found(&place).await, restored, "until somebody has looked");
+    own.sql("UPDATE deployment SET history = NULL").await;
+    assert_eq!(found(&place).await, []);
     own.stop().await;
 }
 
@@ -320,6 +331,11 @@ async fn a_role_that_may_not_change_the_schema_is_told_who_can() {
     own.sql("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO clerk").await;
     let standing = selfcheck::start(&gate).await.unwrap();
     assert_eq!(names(&standing), []);
+    let known: Option<String> = sqlx::query_scalar("SELECT history FROM deployment")
+        .fetch_one(&own.place.sql().await)
+        .await
+        .unwrap();
+    assert!(known.is_some(), "it may ask which Postgres this is");
     gate.ledger.close().await;
     own.stop().await;
 }
