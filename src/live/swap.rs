@@ -37,7 +37,8 @@ impl Live {
         match outcome.as_str() {
             "swapped" => Ok(true),
             "older" => Ok(rules == epoch),
-            "layout" | "short" => Ok(false),
+            "layout" => Ok(false),
+            "short" => Ok(false),
             _ => unknown("swap", outcome),
         }
     }
