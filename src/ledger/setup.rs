@@ -102,7 +102,7 @@ impl Ledger {
     /// Asks Postgres how it is set up.
     pub async fn setup(&self) -> Result<Setup, LedgerError> {
         // One connection, so that its own settings are the ones that are read.
-        let mut connection = self.reads.acquire().await?;
+        let mut connection = self.watch.acquire().await?;
         let row = sqlx::query!(
             r#"SELECT current_setting('server_version') AS "version!",
                       current_setting('server_version_num')::int AS "version_num!",
@@ -167,7 +167,7 @@ impl Ledger {
 
     /// Looks at the schema and changes nothing.
     pub async fn schema(&self) -> Result<Schema, LedgerError> {
-        let mut connection = self.reads.acquire().await?;
+        let mut connection = self.watch.acquire().await?;
         let there = sqlx::query_scalar!(
             r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "there!""#
         );
@@ -200,7 +200,7 @@ impl Ledger {
             return Err(LedgerError::Schema(advice));
         }
         // On a connection that ends with it: one that fails keeps the lock for which other gateways wait.
-        let options = PgConnectOptions::clone(&self.reads.connect_options());
+        let options = PgConnectOptions::clone(&self.watch.connect_options());
         let alone = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let done = sqlx::migrate!().run(&alone).await;
         alone.close().await;
@@ -225,17 +225,17 @@ impl Ledger {
             r#"SELECT (SELECT system_identifier FROM pg_control_system())::text || '/'
                       || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS "is!""#
         );
-        let is = match asked.fetch_one(&self.reads).await {
+        let is = match asked.fetch_one(&self.watch).await {
             // Something that only speaks like Postgres may have no such functions.
             Err(sqlx::Error::Database(_)) => return Ok(None),
             told => told?,
         };
         let known = sqlx::query_scalar!("SELECT history FROM deployment");
-        let was = match known.fetch_one(&self.reads).await? {
+        let was = match known.fetch_one(&self.watch).await? {
             Some(was) => was,
             None => {
                 sqlx::query!("UPDATE deployment SET history = $1 WHERE history IS NULL", is)
-                    .execute(&self.reads)
+                    .execute(&self.watch)
                     .await?;
                 is.clone()
             }
@@ -250,7 +250,7 @@ impl Ledger {
                RETURNING secret_print = $1 AS "same!""#,
             print,
         )
-        .fetch_one(&self.reads)
+        .fetch_one(&self.watch)
         .await?;
         Ok(same)
     }

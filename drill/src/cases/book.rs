@@ -18,6 +18,7 @@ pub struct Joined {
 /// When a ticket was asked for first, and when it was first answered with its number.
 #[derive(Debug, Clone)]
 pub struct Turn {
+    pub ticket: String,
     pub number: i64,
     pub asked: Instant,
     pub answered: Instant,

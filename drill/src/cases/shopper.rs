@@ -83,7 +83,8 @@ impl Shopper {
                 }
                 let number = answer.body["number"].as_i64();
                 if let (None, Some(number)) = (&self.ticket, number) {
-                    book.turns.push(Turn { number, asked, answered: Instant::now() });
+                    let (ticket, answered) = (ticket.id.clone(), Instant::now());
+                    book.turns.push(Turn { ticket, number, asked, answered });
                 }
                 book.joined.push(Joined { ticket: ticket.id.clone(), number });
                 book.state(&answer.body);
