@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill hostile websocket fuzz fuzz-api recovery setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery setup check prepare screenshots fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -25,6 +25,8 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo test -p ropeline-drill
 	cargo run -q -p ropeline-drill -- mistakes
+	@# Every point and action, with the aftermath that takes the most; make cases plays them all.
+	cargo run -q -p ropeline-drill -- cases --after redis-empty
 	@# One seed is always the same, so that its red run can be repeated; the others are new each time.
 	cargo run -q -p ropeline-drill -- run --seed 10 --random 2 --seconds 60
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
@@ -47,6 +49,14 @@ prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 
 screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
+
+cases: needs-cargo ## every crash point, and every reply lost, in about 20 minutes; options: ARGS="--point …"
+	@scripts/setup
+	@cargo run -p ropeline-drill -- cases $(ARGS)
+
+mistakes: needs-cargo ## make every known mistake, and see each; options: ARGS="--only …"
+	@scripts/setup
+	@cargo run -p ropeline-drill -- mistakes $(ARGS)
 
 hostile: needs-cargo ## honest shoppers next to hostile clients, in about 20 minutes; options: ARGS="…"
 	@scripts/setup

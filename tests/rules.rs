@@ -67,6 +67,25 @@ fn a_build_without_the_faults_has_none_of_them() {
 }
 
 #[test]
+fn what_the_runbook_says_is_in_the_log_is_written_there() {
+    let runbook = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let section = runbook.split("## When something dies").nth(1).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| ")).skip(2);
+    let source: String = sources().into_iter().map(|(_, text)| text).collect();
+    let source = source.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut found = 0;
+    for row in rows.take_while(|row| row.matches(" | ").count() == 4) {
+        let seen = row.split(" | ").nth(1).unwrap();
+        for said in seen.split('`').skip(1).step_by(2) {
+            let is_line_of_log = said.contains(' ');
+            assert!(!is_line_of_log || source.contains(said), "nothing logs: {said}");
+            found += usize::from(is_line_of_log);
+        }
+    }
+    assert!(found > 10, "the runbook has its log lines in its second column");
+}
+
+#[test]
 fn each_library_stays_at_home() {
     for (module, text) in sources() {
         for (library, homes) in HOMES {

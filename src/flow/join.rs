@@ -156,9 +156,11 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
             Ok(None) => {
                 return tell(group, &seqs, |_, seq| Ok(Place { seq, known: false }));
             }
-            Err(Lost) => {
-                // Redis handed out a number twice: it went back in time. They are placed anew.
-                rebuild(gate, line, Loss::DoubledNumber).await;
+            Err(Anew::Doubled) => rebuild(gate, line, Loss::DoubledNumber).await,
+            Err(Anew::Crossed) => {
+                if let Err(error) = watch::reread(gate, line).await {
+                    tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "epoch not read");
+                }
             }
         }
     }
@@ -211,20 +213,27 @@ async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowErr
     }
 }
 
-/// A number was handed out twice.
-struct Lost;
+/// Why a group is not journaled with the numbers it got; nobody was answered, and all are placed anew.
+enum Anew {
+    /// Redis handed out a number twice: it went back in time.
+    Doubled,
+    /// A rebuild began between the numbers and the journal, and may not have read them: whoever stands behind
+    /// would be let in first.
+    Crossed,
+}
 
 /// Journals a group; nothing when Postgres took too long, and then it is written behind the scenes.
 async fn journal_in_time(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
     placed: Vec<(Ticket, Seq)>,
-) -> Result<Option<Journaled>, Lost> {
+) -> Result<Option<Journaled>, Anew> {
     let (id, shared) = (line.id, Arc::new(placed));
     let mut writing = tokio::spawn(journal(gate.clone(), id, shared.clone(), false));
     match timeout(JOURNAL_WITHIN, &mut writing).await {
-        Ok(Ok(Ok(journaled))) if journaled.doubled.is_empty() => return Ok(Some(journaled)),
-        Ok(Ok(Ok(_))) => return Err(Lost),
+        Ok(Ok(Ok(journaled))) if !journaled.doubled.is_empty() => return Err(Anew::Doubled),
+        Ok(Ok(Ok(journaled))) if journaled.crossed => return Err(Anew::Crossed),
+        Ok(Ok(Ok(journaled))) => return Ok(Some(journaled)),
         Ok(Ok(Err(error))) => {
             tracing::warn!(sale.id = %id, error = format!("{error:#}"), "joins not journaled yet");
         }
@@ -250,7 +259,7 @@ async fn journal(
     tx.share(sale).await?;
     let journaled = tx.journal(sale, &joins, even_if_over).await?;
     point(Point::JoinInTx).await?;
-    if journaled.doubled.is_empty() || even_if_over {
+    if even_if_over || (journaled.doubled.is_empty() && !journaled.crossed) {
         tx.commit().await?;
     } else {
         tx.rollback().await?; // They are placed anew, all of them.

@@ -47,6 +47,8 @@ pub struct Journaled {
     /// Tickets whose number is another ticket's. They are not in the journal, and they prove that Redis
     /// handed out a number twice: it lost data.
     pub doubled: Vec<Ticket>,
+    /// A new ticket has a number of an epoch that is over: a rebuild may not have read it. Nothing was written.
+    pub crossed: bool,
 }
 
 impl Tx {
@@ -72,9 +74,17 @@ impl Tx {
             sold_out: now.sold_out,
             known: Vec::new(),
             doubled: Vec::new(),
+            crossed: false,
         };
         if (state == SaleState::Closed || now.sold_out) && !even_if_over {
             return Ok(journaled);
+        }
+        for (ticket, _) in joins.iter().filter(|(_, seq)| seq.epoch() < now.epoch) {
+            // Whoever was in line before the rebuild keeps the number.
+            if !even_if_over && self.seq_of(sale, *ticket).await?.is_none() {
+                journaled.crossed = true;
+                return Ok(journaled);
+            }
         }
         let (tickets, seqs): (Vec<Uuid>, Vec<i64>) =
             joins.iter().map(|(ticket, seq)| (ticket.0, seq.0)).unzip();

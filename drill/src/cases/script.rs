@@ -446,12 +446,12 @@ impl Play {
         Ok(sqlx::query_scalar(query).bind(&self.sale).fetch_one(&self.sql).await?)
     }
 
-    /// The epoch that the sale has.
+    /// The epoch that Redis may serve: a rebuild that never served leaves it as it was.
     ///
     /// # Errors
     /// When Postgres does not answer.
     pub async fn epoch(&self) -> Result<i32> {
-        let query = "SELECT epoch FROM sales WHERE id::text = $1";
+        let query = "SELECT served_epoch FROM sales WHERE id::text = $1";
         Ok(sqlx::query_scalar(query).bind(&self.sale).fetch_one(&self.sql).await?)
     }
 
