@@ -75,7 +75,7 @@ impl Ledger {
                       current_setting('synchronous_commit') AS "synchronous_commit!",
                       pg_is_in_recovery() AS "in_recovery!""#
         )
-        .fetch_one(&self.reads)
+        .fetch_one(&self.watch)
         .await?;
         Ok(Check {
             fsync: row.fsync,

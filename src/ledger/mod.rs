@@ -35,8 +35,8 @@ const ORDER_CONNECTIONS: u32 = 10;
 const LINE_CONNECTIONS: u32 = 6;
 /// Connections for look-ups, lists and the operator's changes.
 const READ_CONNECTIONS: u32 = 8;
-/// Connections for following the running sales. While nothing is mirrored every shopper who asks is answered
-/// from Postgres; hundreds of them at once must not keep the watch from mirroring again.
+/// Connections for starting and for following the running sales. Before that everyone who asks is answered
+/// from Postgres; hundreds of them at once must not keep a gateway from getting so far.
 const WATCH_CONNECTIONS: u32 = 2;
 /// Rebuilds of Redis under way at a time. Each keeps its lock on a connection of its own while it works
 /// through another one, so they must not come from one pool.
@@ -118,7 +118,7 @@ impl Ledger {
 
     /// Brings the schema up to date. Safe to run from many gateways at once: one waits for the other.
     pub async fn migrate(&self) -> Result<(), LedgerError> {
-        Ok(sqlx::migrate!().run(&self.reads).await?)
+        Ok(sqlx::migrate!().run(&self.watch).await?)
     }
 
     /// Begins an operator's or a shopper's change.

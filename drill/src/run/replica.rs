@@ -30,7 +30,14 @@ impl Replica {
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn start(dir: &Path, upstream: PathBuf) -> Result<Self> {
+    pub async fn start(dir: &Path, world: &World) -> Result<Self> {
+        let upstream = world.redis_socket()?;
+        // By default it waits five seconds for more replicas to come.
+        let mut first = world.redis().await?;
+        redis::cmd("CONFIG")
+            .arg(&["SET", "repl-diskless-sync-delay", "0"])
+            .exec_async(&mut first)
+            .await?;
         let dir = std::path::absolute(dir)?.join("replica");
         files::remove(&dir).await?;
         std::fs::create_dir_all(&dir)?;
@@ -42,7 +49,7 @@ impl Replica {
         let mut command = Command::new("redis-server");
         command.args(["--port", "0", "--unixsocket"]).arg(&socket).arg("--dir").arg(&dir);
         command.args(["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"]);
-        command.args(["--repl-diskless-sync-delay", "0", "--replicaof", "127.0.0.1", &port]);
+        command.args(["--replicaof", "127.0.0.1", &port]);
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.kill_on_drop(true).spawn().context("redis-server")?;
         Ok(Self { child, dir, socket, wire })

@@ -22,7 +22,7 @@ use crate::shop::{Answer, Ticket};
 /// How long one that walks away while waiting waits before.
 const STROLL: Duration = Duration::from_secs(2);
 /// Between two tries of one call.
-const RETRY: std::ops::Range<u64> = 40..500;
+const RETRY: std::ops::Range<u64> = 100..1_200;
 
 pub struct Shopper {
     street: Arc<Street>,

@@ -161,8 +161,7 @@ impl<'a> Striker<'a> {
             }
             Kind::RedisFrozen => self.world.stores.freeze_redis().await,
             Kind::RedisFailover => {
-                let upstream = self.world.redis_socket()?;
-                self.replica = Some(Replica::start(&self.dir, upstream).await?);
+                self.replica = Some(Replica::start(&self.dir, self.world).await?);
                 Ok(())
             }
             Kind::PostgresKilled | Kind::PostgresCopied | Kind::PostgresRestored => {
