@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::super::facts::Of;
 use super::super::history::{Entry, Op};
-use super::{Case, Verdict};
+use super::{AUDITED_WITHIN, Case, JOURNALED_WITHIN, Verdict};
 
 /// One recorded batch, in the order of recording.
 struct Batch {
@@ -37,8 +37,13 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
         .collect();
     let admitted: HashMap<Uuid, (i32, i64)> =
         case.facts.holds.iter().map(|hold| (hold.ticket, (hold.epoch, hold.batch))).collect();
+    let late = case.late();
     for join in &case.facts.joins {
-        let from = joined.get(&join.ticket).copied().unwrap_or(i64::MAX);
+        let from = match late.get(&join.ticket) {
+            // Its place was on the credential alone; it is in line for sure after the next audit.
+            Some(up) => first_after(case, up + AUDITED_WITHIN),
+            None => joined.get(&join.ticket).copied().unwrap_or(i64::MAX),
+        };
         let to = ended.get(&join.ticket).copied().unwrap_or(i64::MAX);
         let own = admitted.get(&join.ticket);
         // Who was in line for the whole of a batch, and was passed over by it.
@@ -68,6 +73,12 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
     verdict
 }
 
+/// The first step of the trail at or after this moment.
+fn first_after(case: &Case, up: f64) -> i64 {
+    let first = case.facts.trail.iter().find(|step| step.up >= up);
+    first.map_or(i64::MAX, |step| step.id)
+}
+
 fn batches(case: &Case) -> Vec<Batch> {
     let holds = case.holds();
     let mut by_number: HashMap<(i32, i64), Batch> = HashMap::new();
@@ -84,12 +95,16 @@ fn batches(case: &Case) -> Vec<Batch> {
 }
 
 /// A join that was answered is in the journal. While Postgres is away the credential alone is the receipt:
-/// then the ticket is journaled when its shopper comes back, and one who never did is only counted.
+/// then the ticket is journaled when its shopper comes back after two audits, and one who never did is only
+/// counted.
 fn no_place_is_lost(case: &Case, verdict: &mut Verdict) {
     let journal: HashSet<Uuid> = case.facts.joins.iter().map(|join| join.ticket).collect();
-    let mut back: HashSet<&str> = HashSet::new();
+    let mut back: HashMap<&str, u64> = HashMap::new();
     for entry in case.calls(Op::Told) {
-        back.extend(entry.ticket.as_deref());
+        if let Some(ticket) = entry.ticket.as_deref() {
+            let last = back.entry(ticket).or_default();
+            *last = entry.asked.max(*last);
+        }
     }
     let mut answered: HashMap<&str, &Entry> = HashMap::new();
     for entry in case.calls(Op::Join).filter(|entry| entry.is_ok()) {
@@ -100,7 +115,12 @@ fn no_place_is_lost(case: &Case, verdict: &mut Verdict) {
     let mut never_back = 0;
     for (ticket, entry) in answered {
         let is_there = ticket.parse().is_ok_and(|ticket| journal.contains(&ticket));
-        if !is_there && !back.contains(ticket) {
+        let came_back = back
+            .get(ticket)
+            .is_some_and(|last| case.up(*last) > case.up(entry.answered) + 2.0 * AUDITED_WITHIN);
+        // One that was answered at once was journaled at once.
+        let is_receipt = entry.answered - entry.asked >= JOURNALED_WITHIN;
+        if !is_there && is_receipt && !came_back {
             never_back += 1;
             continue;
         }
@@ -167,8 +187,8 @@ mod tests {
         let mut lost = case();
         lost.facts.joins.remove(0);
         assert_eq!(admission_follows_the_numbers(&lost).violations, 1);
-        // Nobody can know a ticket whose shopper never came back and that was never journaled.
-        lost.history.retain(|entry| entry.op != Op::Told);
+        // Nobody can know a ticket on its credential alone whose shopper never came back.
+        lost.history[0].answered += 1_000_000;
         let verdict = admission_follows_the_numbers(&lost);
         assert_eq!((verdict.violations, verdict.notes.len()), (0, 1));
     }

@@ -27,6 +27,8 @@ const FINE: f64 = 0.05;
 /// credential alone, because Postgres was slow or away: that is the promise, and its number may be lost
 /// with Redis.
 const JOURNALED_WITHIN: u64 = 250_000;
+/// Longest time between two audits, in seconds: a ticket that is journaled late is in line after one.
+const AUDITED_WITHIN: f64 = 20.0;
 /// Violations that a report shows of one check.
 const MOST_SHOWN: usize = 10;
 
@@ -156,6 +158,28 @@ impl Case {
         let number = |entry: &'_ Entry| entry.said["number"].as_i64();
         let joins = self.calls(Op::Join).filter(slow);
         joins.filter_map(|entry| Some((entry.ticket.as_deref()?, number(entry)?))).collect()
+    }
+
+    /// Tickets that were journaled only after their join was answered on its credential, and when.
+    fn late(&self) -> HashMap<Uuid, f64> {
+        let mut answered: HashMap<Uuid, u64> = HashMap::new();
+        for entry in self.calls(Op::Join).filter(|entry| entry.is_ok()) {
+            let ticket = entry.ticket.as_deref().and_then(|ticket| ticket.parse().ok());
+            if let Some(ticket) = ticket {
+                let first = answered.entry(ticket).or_insert(entry.answered);
+                *first = entry.answered.min(*first);
+            }
+        }
+        let mut late = HashMap::new();
+        let journaled = |step: &&Step| step.of == Of::Join && step.state == "waiting";
+        for step in self.facts.trail.iter().filter(journaled) {
+            let is_late =
+                answered.get(&step.ticket).is_some_and(|at| step.up > self.up(*at) + FINE);
+            if is_late {
+                late.insert(step.ticket, step.up);
+            }
+        }
+        late
     }
 
     /// The lines of the history about a hold or a ticket, as evidence.
