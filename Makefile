@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test setup check prepare screenshots fuzz fuzz-api fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -10,7 +10,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export SQLX_OFFLINE := true
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: needs-cargo ## a gateway with its own Redis and Postgres and a demo crowd; options: ARGS="…"
 	@scripts/setup
@@ -37,6 +37,13 @@ prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 
 screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
+
+fuzz: needs-cargo ## every parser with made-up input; options: SECONDS=30 for each
+	scripts/fuzz $(or $(SECONDS),30)
+
+fuzz-api: needs-cargo ## the API through its own /openapi.json; options: EXAMPLES=50 for each call
+	@scripts/setup
+	scripts/fuzz-api $(or $(EXAMPLES),50)
 
 fmt: needs-cargo ## format the source
 	cargo fmt

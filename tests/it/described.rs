@@ -249,13 +249,16 @@ async fn what_the_document_allows_is_taken_and_what_it_does_not_is_refused() {
     let fields = shape.as_object().unwrap();
     assert!(fields.len() >= 16, "{fields:?}");
     for (name, field) in fields {
-        let kinds: Vec<&str> = match &field["type"] {
-            Value::Array(kinds) => kinds.iter().map(|kind| kind.as_str().unwrap()).collect(),
-            kind => vec![kind.as_str().unwrap()],
-        };
+        let kinds = field["type"].as_array().cloned();
+        let kinds = kinds.unwrap_or_else(|| vec![field["type"].clone()]);
         let null = shop.change(&sale, json!({ name: null })).await;
-        assert_eq!(null.status == 200, kinds.contains(&"null"), "{name}: null: {}", null.text);
-        if kinds.contains(&"integer") {
+        assert_eq!(
+            null.status == 200,
+            kinds.contains(&json!("null")),
+            "{name}: null: {}",
+            null.text
+        );
+        if kinds.contains(&json!("integer")) {
             let (least, most) = (field["minimum"].as_i64(), field["maximum"].as_i64());
             let (least, most) = (least.unwrap(), most.unwrap());
             for (value, is_good) in
