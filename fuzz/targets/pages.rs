@@ -90,7 +90,10 @@ fn ticket(words: &Words) -> Option<Ticket> {
         1 => json!({"state": "waiting", "number": 4, "position": 3, "waiting": 9, "paused": false,
             "next_return_at": null, "chance": null, "stock": stock, "eta_seconds": null,
             "next_poll_seconds": 5}),
-        2 => json!({"state": "admitted", "hold": hold, "checkout_url": words.reference}),
+        2 => {
+            let link = words.reference.as_ref().map(|text| format!("https://shop.example/{text}"));
+            json!({"state": "admitted", "hold": hold, "checkout_url": link})
+        }
         3 => json!({"state": "expired", "hold": hold, "rejoin": true}),
         _ => {
             hold["order"] = order(words);
