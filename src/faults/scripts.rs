@@ -16,7 +16,7 @@ pub(super) fn with(mistake: Mistake, script: &str, text: &'static str) -> Cow<'s
             "string.format(\"%.0f\", base + redis.call(\"TIME\")[1] % 3600 * 1000000 \
              + redis.call(\"TIME\")[2] - joined)",
         )],
-        (Mistake::NoEpochFence, "survey" | "swap") => return text.into(),
+        (Mistake::NoEpochFence, "probe" | "survey" | "swap") => return text.into(),
         (Mistake::NoEpochFence, _) => {
             &[("if redis.call(\"HGET\", ctl, \"epoch\") ~= epoch then", "if false then")]
         }
