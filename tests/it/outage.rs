@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::recovery::gate;
-use crate::support::{Answer, Gateway, Place, Shop, Shopper, eventually};
+use crate::support::{Answer, Place, Shop, Shopper, eventually};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -207,32 +207,6 @@ async fn a_join_that_is_repeated_while_redis_hangs_costs_nobody_the_place() {
     assert_eq!(ana.confirm(&anas).await.status, 200);
     assert_ne!(ben.poll().await.body["state"], "admitted");
     end(stores, shop).await;
-}
-
-#[tokio::test]
-async fn a_gateway_starts_while_a_crowd_asks_it_for_a_sale_that_it_does_not_know_yet() {
-    const ASKERS: usize = 60;
-    let shop = Shop::open().await;
-    let sale = shop.sale(json!({})).await;
-    // Whoever looks for the sale waits in Postgres now, and the crowd does so on every connection.
-    let sql = shop.place.sql().await;
-    let mut slow = sql.begin().await.unwrap();
-    sqlx::query("LOCK TABLE sales IN ACCESS EXCLUSIVE MODE").execute(&mut *slow).await.unwrap();
-    let gateway = Gateway::start(&shop.place, false).await;
-    let base = format!("http://{}", gateway.address);
-    let other = Shop { place: shop.place.clone(), gateway, base, client: shop.client.clone() };
-    let mut askers = JoinSet::new();
-    for _ in 0..ASKERS {
-        let asked = other.request(Method::POST, &format!("/api/v1/sales/{}/tickets", sale.slug));
-        askers.spawn(async move { while asked.try_clone().unwrap().send().await.is_ok() {} });
-    }
-    eventually("it checked the stores and migrated the schema", async || {
-        !other.get("/readyz").await.text.contains("migrations")
-    })
-    .await;
-    askers.shutdown().await;
-    slow.rollback().await.unwrap();
-    becomes_ready(&other).await;
 }
 
 #[tokio::test]

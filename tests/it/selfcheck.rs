@@ -120,8 +120,10 @@ async fn a_redis_that_may_forget_the_line_is_refused_and_a_weak_one_is_warned_of
 
     // Its folder is taken away under it.
     std::fs::remove_dir_all(own.dir.join("redis")).unwrap();
-    own.redis("BGSAVE").await;
+    let redis = place.redis().await;
     eventually("the disk is told of", async || {
+        // It may be saving for the replica yet.
+        let _ = redis::cmd("BGSAVE").exec_async(&mut redis.clone()).await;
         found(&place).await == [("redis-persistence", Weight::Warn), ("redis-disk", Weight::Warn)]
     })
     .await;
@@ -496,13 +498,18 @@ async fn a_store_that_changes_under_a_running_gateway_is_told_of_once_and_served
     eventually("it is mended", async || told().await.is_empty()).await;
     assert!(running.get("/metrics").await.text.contains(&format!("{metric} 0")));
 
-    // And a Postgres that a failover left as a standby.
+    // And a Postgres that a failover left as a standby. It is looked at again when it was missed before.
+    let is_missed = async || {
+        eventually("it is missed", async || running.get("/readyz").await.status == 503).await;
+    };
     own.stores.kill_postgres().await.unwrap();
+    is_missed().await;
     let standby = own.dir.join("postgres/standby.signal");
     std::fs::write(&standby, "").unwrap();
     own.stores.start_postgres().await.unwrap();
     eventually("the standby is found", async || told().await == ["postgres-standby"]).await;
     own.stores.kill_postgres().await.unwrap();
+    is_missed().await;
     std::fs::remove_file(standby).unwrap();
     own.stores.start_postgres().await.unwrap();
     eventually("the primary is back", async || told().await.is_empty()).await;

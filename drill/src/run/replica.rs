@@ -15,6 +15,8 @@ use crate::world::World;
 
 /// A new replica of a small Redis is up to date within a second; the rest is a busy machine.
 const FOLLOWS_WITHIN: Duration = Duration::from_secs(10);
+/// It ends at once, or when its first append-only file is written.
+const ENDS_WITHIN: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(20);
 
 pub struct Replica {
@@ -100,12 +102,16 @@ impl Replica {
     /// # Errors
     /// When either does not do so.
     pub async fn move_back(mut self, world: &mut World) -> Result<()> {
-        let shutdown = redis::cmd("SHUTDOWN")
-            .arg("NOSAVE")
-            .query_async::<()>(&mut self.connection().await?)
-            .await;
-        drop(shutdown); // It ends without an answer.
-        self.child.wait().await?;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        // It ends without an answer; and not while it writes its first append-only file.
+        while self.child.try_wait()?.is_none() {
+            ensure!(Instant::now() < deadline, "the replica does not end");
+            if let Ok(mut replica) = self.connection().await {
+                let asked = redis::cmd("SHUTDOWN").arg("NOSAVE").exec_async(&mut replica).await;
+                drop(asked);
+            }
+            sleep(LOOK).await;
+        }
         files::replace(&self.dir, &world.stores.redis_dir()).await?;
         world.stores.start_redis().await?;
         let socket = world.redis_socket()?;

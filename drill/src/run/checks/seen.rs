@@ -225,7 +225,8 @@ mod tests {
         (join.ticket, join.answered) = (Some(id(12).to_string()), 500_000);
         back.history.push(join);
         assert_eq!(places_only_fall(&back).violations, 1);
-        back.history[back_at(&back)].said["position"] = json!(2);
+        let at = back_at(&back);
+        back.history[at].said["position"] = json!(2);
         assert_eq!(places_only_fall(&back).violations, 0);
         // After a loss a place may come back, but not above what it was before.
         let raised = rose.facts.trail[0].clone();
