@@ -153,8 +153,9 @@ impl Case {
 
     /// Numbers that were answered on a credential alone, perhaps, by their tickets.
     fn unjournaled(&self) -> HashSet<(&str, i64)> {
-        let slow =
-            |entry: &&Entry| entry.is_ok() && entry.answered - entry.asked >= JOURNALED_WITHIN;
+        let slow = |entry: &&Entry| {
+            entry.is_ok() && entry.answered.saturating_sub(entry.asked) >= JOURNALED_WITHIN
+        };
         let number = |entry: &'_ Entry| entry.said["number"].as_i64();
         let joins = self.calls(Op::Join).filter(slow);
         joins.filter_map(|entry| Some((entry.ticket.as_deref()?, number(entry)?))).collect()
