@@ -26,6 +26,8 @@ use crate::telemetry;
 pub const JOIN_QUEUE: usize = 20_000;
 /// Postgres has this long to journal a group before its joins are answered on their credential alone.
 const JOURNAL_WITHIN: Duration = Duration::from_millis(250);
+/// Between two attempts of that, when a connection breaks.
+const JOURNAL_RETRY: Duration = Duration::from_millis(20);
 /// How long a join waits for its answer in all.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// Joins answered but not yet journaled, over all sales of this gateway; beyond, joins are refused.
@@ -229,7 +231,7 @@ async fn journal_in_time(
     placed: Vec<(Ticket, Seq)>,
 ) -> Result<Option<Journaled>, Anew> {
     let (id, shared) = (line.id, Arc::new(placed));
-    let mut writing = tokio::spawn(journal(gate.clone(), id, shared.clone(), false));
+    let mut writing = tokio::spawn(journal_again(gate.clone(), id, shared.clone()));
     match timeout(JOURNAL_WITHIN, &mut writing).await {
         Ok(Ok(Ok(journaled))) if !journaled.doubled.is_empty() => return Err(Anew::Doubled),
         Ok(Ok(Ok(journaled))) if journaled.crossed => return Err(Anew::Crossed),
@@ -239,6 +241,7 @@ async fn journal_in_time(
         }
         Ok(Err(_)) | Err(_) => tracing::warn!(sale.id = %id, "postgres is slow to journal joins"),
     }
+    writing.abort(); // It is written behind from here on.
     gate.deferred.fetch_add(shared.len(), Ordering::Relaxed);
     counter!(telemetry::JOINS_DEFERRED).increment(shared.len() as u64);
     let (gate, line) = (gate.clone(), line.clone());
@@ -247,6 +250,20 @@ async fn journal_in_time(
         gate.deferred.fetch_sub(shared.len(), Ordering::Relaxed);
     });
     Ok(None)
+}
+
+/// Journals a group, again and again while a connection breaks: the next one may hold.
+async fn journal_again(
+    gate: Arc<Gate>,
+    sale: SaleId,
+    joins: Arc<Vec<(Ticket, Seq)>>,
+) -> Result<Journaled, LedgerError> {
+    loop {
+        match journal(gate.clone(), sale, joins.clone(), false).await {
+            Err(error) if error.constraint().is_none() => sleep(JOURNAL_RETRY).await,
+            done => return done,
+        }
+    }
 }
 
 async fn journal(
