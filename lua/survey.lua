@@ -21,12 +21,14 @@
 --   layout   a later version keeps the sale, in its own way; the numbers are zero
 --   missing  Redis does not know the sale
 --
--- Keeps version rising: each survey gets a number above all before it, near the Unix milliseconds,
--- so that states made from two surveys compare, whichever gateway made them. A version that fell
--- tells that Redis went back in time, and a ledger that fell tells it of Postgres.
+-- Keeps version rising: each survey gets a number above all before it, so that states made from two
+-- surveys compare, whichever gateway made them. It counts 64 to a Unix millisecond; the steps between
+-- two surveys are for what a gateway shows anew without having looked. A version that fell tells that
+-- Redis went back in time, and a ledger that fell tells it of Postgres.
 
 assert(#KEYS == 4 and #ARGV == 5, "survey: arity")
 local ctl, queue, tokens, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local STEPS = 64 -- to a millisecond, and at least between two surveys
 local epoch, since, page = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local seen, ledger = tonumber(ARGV[4]), tonumber(ARGV[5])
 
@@ -66,7 +68,7 @@ end
 if since ~= "" then
   local now = redis.call("TIME")
   local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-  version = math.max(now_ms, version + 1)
+  version = math.max(now_ms * STEPS, version + STEPS)
   redis.call("HSET", ctl, "version", string.format("%.0f", version), "ledger", string.format("%.0f", ledger))
 end
 return {

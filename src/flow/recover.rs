@@ -11,7 +11,7 @@ use metrics::counter;
 use tokio::time::{Instant, sleep};
 
 use super::watch::{self, Line};
-use super::{FlowError, Gate};
+use super::{FlowError, Gate, view};
 use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::Tx;
 use crate::live::{Known, LOAD_PAGE, Loaded, Survey, Waiter};
@@ -186,7 +186,7 @@ async fn load(
         busy.single_out(sale, REBUILD).await?;
     }
     point(Point::RecoverLoaded).await?;
-    let version = gate.clock.now().as_millisecond().unsigned_abs();
+    let version = view::version_at(gate.clock.now());
     #[cfg(feature = "faults")]
     super::mistakes::offer_all(gate, &gate.snapshot(sale).await?.sale, attempt).await?;
     if (gate.ledger.will_serve(sale, epoch).await? || made(Mistake::NoEpochRaise))

@@ -99,9 +99,9 @@ impl Stage {
     }
 }
 
-/// Bits of a version below its stage: enough for Unix milliseconds until the year 2527, and the whole
-/// stays exact as a double.
-const VERSION_BITS: u32 = 44;
+/// Bits of a version below its stage: enough for 64 steps to a Unix millisecond until the year 2527, and
+/// the whole stays exact as a double.
+const VERSION_BITS: u32 = 50;
 
 /// The state of a ticket that is in line, from memory alone; nothing when Postgres must be asked.
 pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {

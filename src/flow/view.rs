@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::ledger::SaleSnapshot;
@@ -13,8 +14,7 @@ use crate::sale::{Places, Seq, Ticket};
 pub struct View {
     pub snapshot: Arc<SaleSnapshot>,
     pub places: Arc<Places>,
-    /// Rises with each view. A survey's number is near the Unix milliseconds, so that it also rises from
-    /// one gateway to another.
+    /// Rises with each view; a survey's number also rises from one gateway to another.
     pub version: u64,
     /// The epoch and counter that `places` reach to.
     pub epoch: i32,
@@ -31,10 +31,14 @@ pub struct View {
     pub ended: Arc<HashSet<Ticket>>,
 }
 
-/// The version of a view that was read from Postgres alone: its milliseconds, as a survey's are those of
-/// Redis, so that a gateway which has not seen the line yet does not begin at nothing.
-pub(super) fn version_of(snapshot: &SaleSnapshot) -> u64 {
-    snapshot.read_at.as_millisecond().max(0).unsigned_abs()
+/// Versions to a millisecond, as `lua/survey.lua` counts them: room for the views that a gateway makes
+/// between two surveys.
+const STEPS: u64 = 64;
+
+/// The version of what Postgres alone told at this time, on the same scale as a survey's, so that a gateway
+/// which has not seen the line yet does not begin at nothing.
+pub(super) fn version_at(time: Timestamp) -> u64 {
+    time.as_millisecond().max(0).unsigned_abs() * STEPS
 }
 
 impl View {
@@ -42,7 +46,7 @@ impl View {
     pub(super) fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
         Self {
             places: Arc::default(),
-            version: version_of(&snapshot),
+            version: version_at(snapshot.read_at),
             epoch: snapshot.sale.epoch,
             counter: 0,
             tokens: 0,

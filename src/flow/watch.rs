@@ -172,7 +172,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
             }
             // What is shown may change with it, and each change has a version of its own. The places did not
             // change, so it must not look newer than what another gateway saw of the line since.
-            let fresh = if view.mirrored { 0 } else { view::version_of(&snapshot) };
+            let fresh = if view.mirrored { 0 } else { view::version_at(snapshot.read_at) };
             let version = fresh.max(view.version + 1);
             *view = Arc::new(View { snapshot, ended, version, ..View::clone(view) });
             true

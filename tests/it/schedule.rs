@@ -94,7 +94,7 @@ async fn a_sale_with_nothing_seeded_is_not_sold_out() {
     // A few ticks of the watch go by.
     let from = ana.poll().await.body["version"].as_u64().unwrap();
     eventually("some time went by", async || {
-        ana.poll().await.body["version"].as_u64().unwrap() > from + 1_500
+        ana.poll().await.body["version"].as_u64().unwrap() > from + 1_500 * 64
     })
     .await;
     assert_eq!(sale.facts().await["status"], "open");
