@@ -143,8 +143,9 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
     Ok(state(gate, view, claim, stage))
 }
 
-/// How long a caller who joins again waits for Postgres, before memory decides: as long as a join does.
-const AFRESH_WITHIN: Duration = Duration::from_millis(250);
+/// How long a caller who joins again waits for Postgres, before memory decides. Longer than a join: these
+/// are few, and memory may show a place in line to somebody whose turn is over.
+const AFRESH_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// The state of a ticket for a caller who would join again: whether it ended is asked of Postgres, because
 /// the mirror of this gateway may not have heard of it yet.

@@ -233,7 +233,7 @@ async fn another_gateway_knows_a_sale_that_was_just_made_sold_out_or_closed() {
         assert_eq!(ana.release(&hold).await.status, 200);
         let again = other.request(Method::POST, &path).bearer_auth(&ana.credential);
         let again = Answer::of(again).await;
-        assert_eq!(again.status, 201, "a ticket whose hold has ended is no live one");
+        assert_eq!(again.status, 201, "whose hold has ended has no live ticket: {}", again.text);
         assert_ne!(again.body["ticket"], ana.ticket.as_str());
         sale.steer("close").await;
         join().await.is_problem(409, "sale-closed");
