@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use super::bodies::StateEvent;
 use super::problem::{Code, Problem, ProblemShape};
-use super::shapes::TicketShape;
+use super::shapes::{self, TicketShape};
 use super::shopper::{claimed, ticket_state};
 use super::slots::Slot;
 use super::socket::{self, Broken, GOING_AWAY, Heard, NORMAL, POLICY, Socket, TRY_AGAIN};
@@ -282,5 +282,5 @@ fn event(app: &App, state: &TicketState) -> Event {
 
 /// A state as it is told, on every way.
 fn text_of(app: &App, state: &TicketState) -> String {
-    json!(TicketShape::new(app, state)).to_string()
+    shapes::text_of(&TicketShape::new(app, state))
 }

@@ -21,7 +21,7 @@ use crate::random_text;
 #[utoipa::path(get, path = "/healthz", tag = "operations",
     responses((status = 200, body = Object)))]
 pub async fn healthz() -> Response {
-    respond(StatusCode::OK, &json!({ "status": "ok" }))
+    respond(StatusCode::OK, json!({ "status": "ok" }).to_string())
 }
 
 /// The gateway can serve
@@ -32,12 +32,12 @@ pub async fn healthz() -> Response {
 pub async fn readyz(State(app): State<App>) -> Response {
     let missing = app.gate.missing();
     if missing.is_empty() {
-        return respond(StatusCode::OK, &json!({ "status": "ready", "missing": [] }));
+        return respond(StatusCode::OK, json!({ "status": "ready", "missing": [] }).to_string());
     }
     let problem = Problem::new(Code::Unavailable, format!("missing: {}", missing.join(", ")));
     let mut body = problem.body();
     body["missing"] = json!(missing);
-    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, &body);
+    let mut response = respond(StatusCode::SERVICE_UNAVAILABLE, body.to_string());
     response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
     response
 }

@@ -156,7 +156,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = respond(self.status(), &self.body());
+        let mut response = respond(self.status(), self.body().to_string());
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -170,16 +170,21 @@ impl IntoResponse for Problem {
 }
 
 /// A body with its status: a problem document from 400 on.
-pub fn respond(status: StatusCode, body: &Value) -> Response {
+pub fn respond(status: StatusCode, body: String) -> Response {
     let kind = if status.as_u16() >= 400 { "application/problem+json" } else { "application/json" };
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body.to_string()).into_response()
+    (status, headers, body).into_response()
+}
+
+impl Reply {
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
 }
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        respond(status, &self.body)
+        respond(self.status(), self.body.to_string())
     }
 }
 

@@ -92,10 +92,9 @@ pub async fn join(
     let shopper = Shopper::new(&app, &headers);
     let body = Raw(Vec::new());
     match enter(&app, &sale, &shopper, posted.key(), &body, address).await {
-        Ok((reply, id)) => {
-            let credential = reply.body["credential"].as_str().unwrap_or_default();
+        Ok(entered) => {
             let back = see_other(&format!("/s/{sale}"));
-            with_cookie(back, &caller::ticket_cookie(&app, id, credential))
+            with_cookie(back, &caller::ticket_cookie(&app, entered.sale, &entered.credential))
         }
         // The room itself says so, and in better words.
         Err(Problem { code: Code::SoldOut | Code::SaleClosed, .. }) => {

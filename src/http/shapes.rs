@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::App;
 use crate::flow::audit::{CheckLine, RepairLine};
@@ -229,11 +230,15 @@ pub struct EtaShape {
 }
 
 /// The whole truth about one ticket at one moment. Which fields are there depends on `state`.
+///
+/// One is written for each change of each shopper's place: none of it is copied into a JSON tree first.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TicketState)]
 pub struct TicketShape {
-    pub ticket: String,
-    pub sale: String,
+    #[schema(value_type = String)]
+    pub ticket: Uuid,
+    #[schema(value_type = String)]
+    pub sale: Uuid,
     /// `scheduled`, `waiting`, `admitted`, `confirmed`, `expired`, `released`, `sold_out`, `closed`,
     /// `left` or `removed`
     pub state: &'static str,
@@ -243,15 +248,53 @@ pub struct TicketShape {
     pub notice: Option<String>,
     #[serde(flatten)]
     #[schema(value_type = super::bodies::TicketFields)]
-    pub more: Value,
+    pub more: StageShape,
+}
+
+/// What a state carries besides what all have.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum StageShape {
+    Scheduled {
+        starts_at: Option<Timestamp>,
+        waiting: u64,
+        number: i64,
+        next_poll_seconds: u64,
+    },
+    Waiting {
+        number: i64,
+        position: u64,
+        waiting: u64,
+        stock: Option<StockShape>,
+        next_return_at: Option<Timestamp>,
+        eta_seconds: Option<EtaShape>,
+        chance: Option<f64>,
+        paused: bool,
+        next_poll_seconds: u64,
+    },
+    Admitted {
+        hold: Box<HoldShape>,
+        checkout_url: Option<String>,
+        /// Null until passes exist.
+        pass: Option<String>,
+        next_poll_seconds: i64,
+    },
+    Confirmed {
+        hold: Box<HoldShape>,
+    },
+    Ended {
+        hold: Box<HoldShape>,
+        rejoin: bool,
+    },
+    Over {},
 }
 
 impl TicketShape {
     pub fn new(app: &App, state: &TicketState) -> Self {
         let (word, more) = stage(app, state);
         Self {
-            ticket: state.claim.ticket.to_string(),
-            sale: state.claim.sale.to_string(),
+            ticket: state.claim.ticket.0,
+            sale: state.claim.sale.0,
             state: word,
             version: state.version,
             server_time: state.server_time,
@@ -261,49 +304,58 @@ impl TicketShape {
     }
 }
 
-fn stage(app: &App, state: &TicketState) -> (&'static str, Value) {
-    let hold_of = |hold: &Hold| HoldShape::new(hold, state.server_time);
+fn stage(app: &App, state: &TicketState) -> (&'static str, StageShape) {
+    let hold_of = |hold: &Hold| Box::new(HoldShape::new(hold, state.server_time));
+    let number = state.claim.seq.0;
     match &state.stage {
-        Stage::Scheduled { starts_at, waiting, next_poll_seconds } => (
-            "scheduled",
-            json!({ "starts_at": starts_at, "waiting": waiting, "number": state.claim.seq.0,
-                    "next_poll_seconds": next_poll_seconds }),
-        ),
+        Stage::Scheduled { starts_at, waiting, next_poll_seconds } => {
+            let (starts_at, waiting, next_poll_seconds) =
+                (*starts_at, *waiting, *next_poll_seconds);
+            ("scheduled", StageShape::Scheduled { starts_at, waiting, number, next_poll_seconds })
+        }
         Stage::Waiting(w) => (
             "waiting",
-            json!({
-                "number": state.claim.seq.0,
-                "position": w.position,
-                "waiting": w.waiting,
-                "stock": w.stock.map(StockShape::from),
-                "next_return_at": w.next_return_at,
-                "eta_seconds": w.eta.map(|eta| EtaShape { low: eta.low, high: eta.high }),
-                "chance": w.chance,
-                "paused": w.paused,
-                "next_poll_seconds": w.next_poll_seconds,
-            }),
+            StageShape::Waiting {
+                number,
+                position: w.position,
+                waiting: w.waiting,
+                stock: w.stock.map(StockShape::from),
+                next_return_at: w.next_return_at,
+                eta_seconds: w.eta.map(|eta| EtaShape { low: eta.low, high: eta.high }),
+                chance: w.chance,
+                paused: w.paused,
+                next_poll_seconds: w.next_poll_seconds,
+            },
         ),
         Stage::Admitted { hold, checkout_url } => {
             let url = app.checkout_link(state.claim.sale, hold.id, checkout_url.as_deref());
-            let left = hold_of(hold).seconds_left;
-            (
-                "admitted",
-                json!({ "hold": hold_of(hold), "checkout_url": url, "pass": null,
-                        "next_poll_seconds": (left / 3).clamp(1, 30) }),
-            )
+            let hold = hold_of(hold);
+            let next_poll_seconds = (hold.seconds_left / 3).clamp(1, 30);
+            let (checkout_url, pass) = (url, None);
+            ("admitted", StageShape::Admitted { hold, checkout_url, pass, next_poll_seconds })
         }
-        Stage::Confirmed { hold } => ("confirmed", json!({ "hold": hold_of(hold) })),
+        Stage::Confirmed { hold } => ("confirmed", StageShape::Confirmed { hold: hold_of(hold) }),
         Stage::Expired { hold, rejoin } => {
-            ("expired", json!({ "hold": hold_of(hold), "rejoin": rejoin }))
+            ("expired", StageShape::Ended { hold: hold_of(hold), rejoin: *rejoin })
         }
         Stage::Released { hold, rejoin } => {
-            ("released", json!({ "hold": hold_of(hold), "rejoin": rejoin }))
+            ("released", StageShape::Ended { hold: hold_of(hold), rejoin: *rejoin })
         }
-        Stage::SoldOut => ("sold_out", json!({})),
-        Stage::Closed => ("closed", json!({})),
-        Stage::Left => ("left", json!({})),
-        Stage::Removed => ("removed", json!({})),
+        Stage::SoldOut => ("sold_out", StageShape::Over {}),
+        Stage::Closed => ("closed", StageShape::Over {}),
+        Stage::Left => ("left", StageShape::Over {}),
+        Stage::Removed => ("removed", StageShape::Over {}),
     }
+}
+
+/// Room for a state as text; most have about 500 bytes.
+const STATE_BYTES: usize = 768;
+
+/// A shape as JSON text.
+pub fn text_of(shape: &impl Serialize) -> String {
+    let mut text = Vec::with_capacity(STATE_BYTES);
+    serde_json::to_writer(&mut text, shape).expect("every key of a shape is text");
+    String::from_utf8(text).expect("JSON is UTF-8")
 }
 
 /// A join's answer: the ticket state, and how to come back to it.
@@ -332,6 +384,17 @@ pub struct StatsShape {
     pub tokens: StockShape,
     pub joins_per_second: f64,
     pub admissions_per_second: f64,
+}
+
+impl JoinedShape {
+    pub fn new(app: &App, state: &TicketState) -> Self {
+        let claim = state.claim;
+        Self {
+            state: TicketShape::new(app, state),
+            credential: app.gate.signer.sign(claim),
+            live_url: format!("/api/v1/sales/{}/tickets/{}/live", claim.sale, claim.ticket),
+        }
+    }
 }
 
 impl From<Stats> for StatsShape {

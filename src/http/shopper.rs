@@ -14,8 +14,8 @@ use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Operator, Shopper};
 use super::limits::{Address, What};
-use super::problem::{Problem, ProblemShape};
-use super::shapes::{FactsShape, HoldShape, JoinedShape, TicketShape};
+use super::problem::{Problem, ProblemShape, respond};
+use super::shapes::{self, FactsShape, HoldShape, JoinedShape, TicketShape};
 use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::TicketState;
 use crate::flow::watch::{self, Line};
@@ -62,13 +62,35 @@ pub async fn join(
     body.fields()?.finish()?;
     let key = idempotency_key(&headers)?.filter(|key| key.len() >= SHORTEST_JOIN_KEY);
     let shopper = Shopper::new(&app, &headers);
-    let (reply, sale) = enter(&app, &sale, &shopper, key, &body, address).await?;
-    let credential = reply.body["credential"].as_str().unwrap_or_default().to_owned();
-    let mut response = reply.into_response();
-    if let Ok(cookie) = HeaderValue::from_str(&caller::ticket_cookie(&app, sale, &credential)) {
+    let entered = enter(&app, &sale, &shopper, key, &body, address).await?;
+    let cookie = caller::ticket_cookie(&app, entered.sale, &entered.credential);
+    let mut response = respond(entered.status, entered.body);
+    if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     Ok(response)
+}
+
+/// The answer to a join.
+pub struct Entered {
+    pub sale: SaleId,
+    pub credential: String,
+    pub status: StatusCode,
+    pub body: String,
+}
+
+impl Entered {
+    fn new(app: &App, state: &TicketState, status: StatusCode) -> Self {
+        let shape = JoinedShape::new(app, state);
+        let body = shapes::text_of(&shape);
+        Self { sale: state.claim.sale, credential: shape.credential, status, body }
+    }
+
+    /// What was answered before under the same key.
+    fn again(sale: SaleId, reply: &Reply) -> Self {
+        let credential = reply.body["credential"].as_str().unwrap_or_default().to_owned();
+        Self { sale, credential, status: reply.status(), body: reply.body.to_string() }
+    }
 }
 
 /// Joins, or finds the caller's live ticket; for the API and for the page's form.
@@ -79,14 +101,14 @@ pub async fn enter(
     key: Option<String>,
     body: &Raw,
     address: IpAddr,
-) -> Result<(Reply, SaleId), Problem> {
+) -> Result<Entered, Problem> {
     let Some(line) = watch::find(&app.gate, sale).await? else {
         return Err(Refusal::SaleClosed.into());
     };
     if let Some(claim) = shopper.of_sale(line.id) {
         let state = state::afresh(&app.gate, &line.view(), claim).await?;
         if state.stage.is_live() {
-            return Ok((joined(app, &state, StatusCode::OK), line.id));
+            return Ok(Entered::new(app, &state, StatusCode::OK));
         }
     }
     let key = key.map(|key| keyed::join_key(line.id, &key, body.fingerprint()));
@@ -103,7 +125,7 @@ pub async fn enter(
         // What was answered once is answered again, whatever became of the sale since.
         Err(refused) => match &key {
             Some(key) => match keyed::replay(&app.gate, key).await {
-                Some(reply) => return Ok((reply, line.id)),
+                Some(reply) => return Ok(Entered::again(line.id, &reply)),
                 None => return Err(refused.into()),
             },
             None => return Err(refused.into()),
@@ -111,22 +133,9 @@ pub async fn enter(
     };
     let claim = Claim { sale: line.id, ticket, seq: place.seq };
     let state = state::of(&app.gate, &line.view(), claim).await?;
-    let reply = joined(app, &state, StatusCode::CREATED);
-    let reply = match key {
-        Some(key) => keyed::remember(&app.gate, key, reply).await,
-        None => reply,
-    };
-    Ok((reply, line.id))
-}
-
-fn joined(app: &App, state: &TicketState, status: StatusCode) -> Reply {
-    let claim = state.claim;
-    let shape = JoinedShape {
-        state: TicketShape::new(app, state),
-        credential: app.gate.signer.sign(claim),
-        live_url: format!("/api/v1/sales/{}/tickets/{}/live", claim.sale, claim.ticket),
-    };
-    Reply { status: status.as_u16(), body: json!(shape) }
+    let Some(key) = key else { return Ok(Entered::new(app, &state, StatusCode::CREATED)) };
+    let reply = Reply { status: 201, body: json!(JoinedShape::new(app, &state)) };
+    Ok(Entered::again(line.id, &keyed::remember(&app.gate, key, reply).await))
 }
 
 /// A ticket's state
