@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock, DefaultClock};
@@ -96,22 +96,20 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Counts every call, and answers 429 to an address that sends too many.
-pub async fn calls(State(app): State<App>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+/// Passes a call on with the address that it counts against; answers 429 to one that sends too many.
+pub async fn pass(app: &App, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
     let from = caller::address(caller::peer(&parts), &parts.headers, &app.trusted_proxies);
-    let mut request = Request::from_parts(parts, body);
-    request.extensions_mut().insert(Address(from));
-    if let Some(limits) = &app.limits
-        && let Err(problem) = limits.count(What::Calls, from)
-    {
+    parts.extensions.insert(Address(from));
+    let is_operators = parts.uri.path().starts_with("/api/v1/admin");
+    let request = Request::from_parts(parts, body);
+    let Some(limits) = &app.limits else { return next.run(request).await };
+    if let Err(problem) = limits.count(What::Calls, from) {
         return problem.into_response();
     }
-    let is_operators = request.uri().path().starts_with("/api/v1/admin");
     let response = next.run(request).await;
     if response.status() == 401
         && is_operators
-        && let Some(limits) = &app.limits
         && let Err(problem) = limits.count(What::Failures, from)
     {
         return problem.into_response();

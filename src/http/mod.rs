@@ -20,6 +20,7 @@ pub mod shapes;
 pub mod shopper;
 pub mod slots;
 pub mod socket;
+mod times;
 pub mod views;
 mod wire;
 
@@ -29,12 +30,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use ipnet::IpNet;
-use metrics::histogram;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -47,11 +47,11 @@ use utoipa_axum::routes;
 
 use crate::flow::Gate;
 use crate::sale::{HoldId, SaleId};
-use crate::telemetry;
 use caller::KeyDigest;
 use limits::Limits;
 use live::Watchers;
 use problem::{Code, Problem};
+use times::Times;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -71,6 +71,7 @@ pub struct Inner {
     pub watchers: Arc<Watchers>,
     /// Sockets that are open, so that a drain can wait for them.
     pub sockets: TaskTracker,
+    times: Times,
     /// Shared by everyone who reads it, however slowly.
     openapi: Bytes,
 }
@@ -105,6 +106,7 @@ impl App {
             serves_metrics: settings.serves_metrics,
             watchers: Arc::default(),
             sockets: TaskTracker::new(),
+            times: Times::default(),
             openapi: document.to_string().into(),
         }))
     }
@@ -242,24 +244,9 @@ pub fn router(app: App) -> Router {
         .merge(pages)
         .fallback(any(nothing_here))
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(app.clone(), limits::calls))
-        .layer(middleware::from_fn(timed))
+        .layer(middleware::from_fn_with_state(app.clone(), timed))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
-}
-
-/// A method for a label: a client may make up as many as it likes, and each would be a series for ever.
-fn named(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        "PUT" => "PUT",
-        _ => "other",
-    }
 }
 
 /// Whether a refusal is the framework's own, in plain text.
@@ -304,13 +291,14 @@ fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
 /// that is frozen and can end nothing itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Times each answer by its route, bounds it, and lets nobody keep it or guess at its content type.
-async fn timed(request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let method = named(request.method());
+/// Counts each call against its address, times its answer by route, bounds it, and lets nobody keep it or
+/// guess at its content type. One layer: each costs every request.
+async fn timed(State(app): State<App>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = times::named(request.method());
     let is_safe = request.method().is_safe();
     let started = Instant::now();
-    let mut response = match timeout(ANSWER_WITHIN, next.run(request)).await {
+    let mut response = match timeout(ANSWER_WITHIN, limits::pass(&app, request, next)).await {
         Ok(response) if is_unshaped(&response) => reshaped(response.status()).into_response(),
         Ok(response) => response,
         Err(_) if is_safe => Problem::new(Code::Unavailable, "no answer in time").into_response(),
@@ -319,11 +307,10 @@ async fn timed(request: Request, next: Next) -> Response {
             Problem::new(Code::UnknownOutcome, detail).into_response()
         }
     };
-    let status = response.status().as_u16().to_string();
-    let route = route.unwrap_or_else(|| "none".to_owned());
-    tracing::debug!(method, route, status, ms = started.elapsed().as_millis() as u64, "answered");
-    histogram!(telemetry::HTTP_SECONDS, "method" => method, "route" => route, "status" => status)
-        .record(started.elapsed());
+    let (status, took) = (response.status().as_u16(), started.elapsed());
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    tracing::debug!(method, route, status, ms = took.as_millis() as u64, "answered");
+    app.times.note(method, route, status, took);
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Everything here is about this moment, and much of it about one shopper.
