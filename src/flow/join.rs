@@ -9,14 +9,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use metrics::{counter, histogram};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::recover::{self, Loss};
 use super::watch::{self, Line, Seen};
 use super::{FlowError, Gate, Refusal};
 use crate::faults::{Point, point};
-use crate::ledger::{Fate, Journaled, LedgerError};
+use crate::ledger::{Fate, Journaled, LedgerError, Writing};
 use crate::live::{LiveError, MOST_TICKETS, Waiter};
 use crate::sale::{SaleId, SaleState, Seq, Status, Ticket};
 use crate::telemetry;
@@ -24,6 +24,9 @@ use crate::telemetry;
 /// Joins that may wait for their group: ten thousand arriving in one instant fit, twice over. Beyond, the
 /// caller is asked to come back.
 pub const JOIN_QUEUE: usize = 20_000;
+/// Groups of one sale under way at a time: while one is journaled the next is numbered, so that neither store
+/// waits for the other.
+const GROUPS_AT_ONCE: usize = 2;
 /// Postgres has this long to journal a group before its joins are answered on their credential alone.
 const JOURNAL_WITHIN: Duration = Duration::from_millis(250);
 /// Between two attempts of that, when a connection breaks.
@@ -88,12 +91,13 @@ pub async fn join(gate: &Arc<Gate>, line: &Line, ticket: Ticket) -> Result<Place
         Ok(Ok(Err(Refused::Away(what)))) => Err(FlowError::Unavailable(what, None)),
         Ok(Err(_)) | Err(_) => Err(FlowError::Unavailable("gateway", None)),
     };
-    let outcome = match &place {
-        Ok(Place { known: true, .. }) => "repeated",
-        Ok(Place { known: false, .. }) => "joined",
-        Err(_) => "refused",
-    };
-    counter!(telemetry::JOINS, "outcome" => outcome).increment(1);
+    // Each with its label as a constant: a key is then made once and not for each join.
+    match &place {
+        Ok(Place { known: true, .. }) => counter!(telemetry::JOINS, "outcome" => "repeated"),
+        Ok(Place { known: false, .. }) => counter!(telemetry::JOINS, "outcome" => "joined"),
+        Err(_) => counter!(telemetry::JOINS, "outcome" => "refused"),
+    }
+    .increment(1);
     histogram!(telemetry::JOIN_SECONDS).record(started.elapsed());
     place
 }
@@ -119,20 +123,37 @@ pub(super) async fn gather(
         drop(line);
         weak
     };
+    let turns = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
     let mut group = Vec::new();
-    while arrivals.recv_many(&mut group, MOST_TICKETS).await > 0 {
+    while let Ok(turn) = turns.clone().acquire_owned().await {
+        if arrivals.recv_many(&mut group, MOST_TICKETS).await == 0 {
+            return;
+        }
         let Some(line) = line.upgrade() else { return };
         histogram!(telemetry::JOIN_GROUP).record(group.len() as f64);
-        place(&gate, &line, std::mem::take(&mut group)).await;
+        let (gate, group) = (gate.clone(), std::mem::take(&mut group));
+        let (numbered, is_numbered) = oneshot::channel();
+        tokio::spawn(async move {
+            place(&gate, &line, group, numbered).await;
+            drop(turn);
+        });
+        // In the order of arrival: whoever came later has the higher number.
+        let _ = is_numbered.await;
     }
 }
 
-/// Gives a group its numbers, journals them and answers each.
-async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
+/// Gives a group its numbers and tells that it has them, journals them and answers each.
+async fn place(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    group: Vec<Arrival>,
+    is_numbered: oneshot::Sender<()>,
+) {
+    let mut is_numbered = Some(is_numbered);
     let tickets: Vec<Ticket> = group.iter().map(|arrival| arrival.ticket).collect();
     for attempt in 1..=PLACE_ATTEMPTS {
-        let seqs = match numbers(gate, line, &tickets).await {
-            Ok(Some(seqs)) => seqs,
+        let got = match numbers(gate, line, &tickets).await {
+            Ok(Some(got)) => got,
             Ok(None) => {
                 rebuild(gate, line, Loss::OlderCounter).await;
                 continue;
@@ -151,9 +172,12 @@ async fn place(gate: &Arc<Gate>, line: &Arc<Line>, group: Vec<Arrival>) {
                 return refuse(group, &Refused::Away("redis"));
             }
         };
+        drop(is_numbered.take());
+        let Numbered { seqs, are_new } = got;
         let placed: Vec<(Ticket, Seq)> =
             tickets.iter().zip(&seqs).filter_map(|(t, seq)| seq.map(|seq| (*t, seq))).collect();
-        match journal_in_time(gate, line, placed).await {
+        let writing = if are_new && attempt == 1 { Writing::New } else { Writing::Again };
+        match journal_in_time(gate, line, placed, writing).await {
             Ok(Some(journaled)) => return answer(gate, line, group, &seqs, journaled).await,
             Ok(None) => {
                 return tell(group, &seqs, |_, seq| Ok(Place { seq, known: false }));
@@ -176,13 +200,20 @@ async fn rebuild(gate: &Arc<Gate>, line: &Arc<Line>, loss: Loss) {
     }
 }
 
+/// The numbers of a group, none where the line was full.
+struct Numbered {
+    seqs: Vec<Option<Seq>>,
+    /// Each was handed out with this call: Redis did not have their tickets in line.
+    are_new: bool,
+}
+
 /// The numbers of a group; nothing when Redis went back in time: what it gives may be somebody's already,
 /// and with a slow Postgres nobody would notice before it is answered.
 async fn numbers(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
     tickets: &[Ticket],
-) -> Result<Option<Vec<Option<Seq>>>, LiveError> {
+) -> Result<Option<Numbered>, LiveError> {
     let view = line.view();
     let sale = &view.snapshot.sale;
     if line.went_back.load(Ordering::Relaxed) == sale.epoch {
@@ -197,13 +228,15 @@ async fn numbers(
     }
     let joined = joined?;
     point(Point::JoinNumbered).await?;
-    if Seq(known).epoch() == sale.epoch && Seq::new(sale.epoch, joined.counter).0 < known {
+    let before = Seq::new(sale.epoch, joined.counter);
+    if Seq(known).epoch() == sale.epoch && before.0 < known {
         line.went_back.store(sale.epoch, Ordering::Relaxed);
         return Ok(None);
     }
     let highest = joined.seqs.iter().flatten().map(|seq| seq.0).max().unwrap_or(0);
     line.highest.fetch_max(highest, Ordering::Relaxed);
-    Ok(Some(joined.seqs))
+    let are_new = joined.seqs.iter().flatten().all(|seq| *seq > before);
+    Ok(Some(Numbered { seqs: joined.seqs, are_new }))
 }
 
 /// Another epoch rules than this gateway thought: look again, and rebuild if Redis lost the sale.
@@ -229,10 +262,11 @@ async fn journal_in_time(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
     placed: Vec<(Ticket, Seq)>,
+    writing: Writing,
 ) -> Result<Option<Journaled>, Anew> {
     let (id, shared) = (line.id, Arc::new(placed));
-    let mut writing = tokio::spawn(journal_again(gate.clone(), id, shared.clone()));
-    match timeout(JOURNAL_WITHIN, &mut writing).await {
+    let mut at_work = tokio::spawn(journal_again(gate.clone(), id, shared.clone(), writing));
+    match timeout(JOURNAL_WITHIN, &mut at_work).await {
         Ok(Ok(Ok(journaled))) if !journaled.doubled.is_empty() => return Err(Anew::Doubled),
         Ok(Ok(Ok(journaled))) if journaled.crossed => return Err(Anew::Crossed),
         Ok(Ok(Ok(journaled))) => return Ok(Some(journaled)),
@@ -241,7 +275,7 @@ async fn journal_in_time(
         }
         Ok(Err(_)) | Err(_) => tracing::warn!(sale.id = %id, "postgres is slow to journal joins"),
     }
-    writing.abort(); // It is written behind from here on.
+    at_work.abort(); // It is written behind from here on.
     gate.deferred.fetch_add(shared.len(), Ordering::Relaxed);
     counter!(telemetry::JOINS_DEFERRED).increment(shared.len() as u64);
     let (gate, line) = (gate.clone(), line.clone());
@@ -252,17 +286,21 @@ async fn journal_in_time(
     Ok(None)
 }
 
-/// Journals a group, again and again while a connection breaks: the next one may hold.
+/// Journals a group, again and again while a connection breaks: the next one may hold, and the last one may
+/// have written it. A group that was not new after all is looked through row by row.
 async fn journal_again(
     gate: Arc<Gate>,
     sale: SaleId,
     joins: Arc<Vec<(Ticket, Seq)>>,
+    mut writing: Writing,
 ) -> Result<Journaled, LedgerError> {
     loop {
-        match journal(gate.clone(), sale, joins.clone(), false).await {
+        match journal(gate.clone(), sale, joins.clone(), writing).await {
             Err(error) if error.constraint().is_none() => sleep(JOURNAL_RETRY).await,
+            Err(_) if writing == Writing::New => {}
             done => return done,
         }
+        writing = Writing::Again;
     }
 }
 
@@ -270,13 +308,14 @@ async fn journal(
     gate: Arc<Gate>,
     sale: SaleId,
     joins: Arc<Vec<(Ticket, Seq)>>,
-    even_if_over: bool,
+    writing: Writing,
 ) -> Result<Journaled, LedgerError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(sale).await?;
-    let journaled = tx.journal(sale, &joins, even_if_over).await?;
+    let journaled = tx.journal(sale, &joins, writing).await?;
     point(Point::JoinInTx).await?;
-    if even_if_over || (journaled.doubled.is_empty() && !journaled.crossed) {
+    let is_answered = writing == Writing::Answered;
+    if is_answered || (journaled.doubled.is_empty() && !journaled.crossed) {
         tx.commit().await?;
     } else {
         tx.rollback().await?; // They are placed anew, all of them.
@@ -289,7 +328,7 @@ async fn journal(
 /// this gateway end first, the ticket is journaled when its shopper comes back.
 async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticket, Seq)>>) {
     loop {
-        match journal(gate.clone(), line.id, joins.clone(), true).await {
+        match journal(gate.clone(), line.id, joins.clone(), Writing::Answered).await {
             Ok(journaled) => {
                 settle_strays(gate, line, joins, &journaled).await;
                 if !journaled.doubled.is_empty() {

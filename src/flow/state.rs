@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::view::View;
 use super::{FlowError, Gate, Refusal, join};
-use crate::ledger::{Fate, SaleSnapshot, TicketFacts};
+use crate::ledger::{Fate, SaleSnapshot, TicketFacts, Writing};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
 use crate::sale::{Claim, Hold, HoldState, SaleState, Seq, Status, Stock};
@@ -216,7 +216,7 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
 async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
     tx.share(claim.sale).await?;
-    let journaled = tx.journal(claim.sale, &[(claim.ticket, claim.seq)], true).await?;
+    let journaled = tx.journal(claim.sale, &[(claim.ticket, claim.seq)], Writing::Answered).await?;
     tx.commit().await?;
     if !journaled.doubled.is_empty() {
         // Another ticket has this number by now: Redis lost it before anyone could write it down. It gets

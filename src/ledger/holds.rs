@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Ledger, LedgerError, Tx};
+use super::{Ledger, LedgerError, Tx, Writing};
 use crate::sale::{Hold, HoldId, HoldState, Order, OrderId, SaleId, SaleState, Seq, Ticket};
 
 /// Where a sale's admission stands.
@@ -172,7 +172,7 @@ impl Tx {
         let mut recorded = Recorded::default();
         if fresh {
             // A join that was answered while Postgres was away may be admitted before it was journaled.
-            self.journal(sale, waiters, true).await?;
+            self.journal(sale, waiters, Writing::Answered).await?;
             if now.state == "open" {
                 recorded.admitted = self.pair(sale, epoch, n, &tickets, units).await?;
             }

@@ -51,16 +51,29 @@ pub struct Journaled {
     pub crossed: bool,
 }
 
+/// How joins come to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// For the first time, as far as anybody knows. A row that is there all the same fails the transaction
+    /// with its constraint. Twice as cheap as looking.
+    New,
+    /// Perhaps again.
+    Again,
+    /// Perhaps again, and they were answered: even if the sale is over by now.
+    Answered,
+}
+
 impl Tx {
-    /// Writes joins into the journal, unless the sale is over; `even_if_over` for those that were already
-    /// answered. The caller shares the sale. Two who write the same joins at once both succeed:
-    /// in the order of the numbers, neither waits for the other in a circle.
+    /// Writes joins into the journal, unless the sale is over. The caller shares the sale. Two who write the
+    /// same joins at once both succeed unless they are `New`: in the order of the numbers, neither waits for
+    /// the other in a circle.
     pub async fn journal(
         &mut self,
         sale: SaleId,
         joins: &[(Ticket, Seq)],
-        even_if_over: bool,
+        writing: Writing,
     ) -> Result<Journaled, LedgerError> {
+        let even_if_over = writing == Writing::Answered;
         let now = sqlx::query!(
             r#"SELECT epoch, state, sold_out_at IS NOT NULL AS "sold_out!" FROM sales WHERE id = $1"#,
             sale.0
@@ -88,6 +101,19 @@ impl Tx {
         }
         let (tickets, seqs): (Vec<Uuid>, Vec<i64>) =
             joins.iter().map(|(ticket, seq)| (ticket.0, seq.0)).unzip();
+        if writing == Writing::New {
+            sqlx::query!(
+                "INSERT INTO joins (sale_id, ticket, seq)
+                 SELECT $1, ticket, seq FROM UNNEST($2::uuid[], $3::bigint[]) AS j (ticket, seq)
+                 ORDER BY seq",
+                sale.0,
+                &tickets,
+                &seqs,
+            )
+            .execute(&mut *self.0)
+            .await?;
+            return Ok(journaled);
+        }
         let written = sqlx::query!(
             "INSERT INTO joins (sale_id, ticket, seq)
              SELECT $1, ticket, seq FROM UNNEST($2::uuid[], $3::bigint[]) AS j (ticket, seq)
@@ -144,7 +170,7 @@ impl Tx {
         seq: Seq,
         removed: bool,
     ) -> Result<(Fate, bool), LedgerError> {
-        self.journal(sale, &[(ticket, seq)], true).await?;
+        self.journal(sale, &[(ticket, seq)], Writing::Answered).await?;
         let state = if removed { "removed" } else { "left" };
         let changed = sqlx::query!(
             "UPDATE joins SET state = $3, ended_at = clock_timestamp()

@@ -26,7 +26,7 @@ pub use audit::{AuditItem, Repaired};
 pub use counts::Counts;
 pub use holds::{Front, Recorded};
 pub use idempotency::{Key, Stored};
-pub use joins::{Fate, Journaled, TicketFacts};
+pub use joins::{Fate, Journaled, TicketFacts, Writing};
 pub use lists::Cursor;
 pub use orders::Confirmed;
 pub use setup::{Durability, History, Room, Schema, Setup};

@@ -1,6 +1,6 @@
 //! The ledger by itself: a sale in a database of its own, and no gateway that would interfere.
 
-use ropeline::ledger::{Journaled, Ledger, Recorded, Swept};
+use ropeline::ledger::{Journaled, Ledger, Recorded, Swept, Writing};
 use ropeline::sale::{Hold, SaleId, SaleState, Seq, Settings, Ticket};
 use sqlx::PgPool;
 
@@ -45,7 +45,7 @@ impl Book {
     pub async fn journal(&self, joins: &[(Ticket, Seq)]) -> Journaled {
         let mut tx = self.ledger.begin_line().await.unwrap();
         tx.share(self.sale).await.unwrap();
-        let journaled = tx.journal(self.sale, joins, false).await.unwrap();
+        let journaled = tx.journal(self.sale, joins, Writing::Again).await.unwrap();
         tx.commit().await.unwrap();
         journaled
     }

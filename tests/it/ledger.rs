@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ropeline::ledger::{Confirmed, Fate, Key, Stored, Swept};
+use ropeline::ledger::{Confirmed, Fate, Key, Stored, Swept, Writing};
 use ropeline::sale::{HoldState, SaleState, Seq, Settings, Ticket};
 use serde_json::json;
 
@@ -342,6 +342,42 @@ async fn a_number_that_is_handed_out_twice_is_found_and_a_repeated_join_is_not()
     let journaled = book.journal(&again).await;
     assert_eq!(journaled.known, [(joins[1].0, Seq(2), Fate::Waiting)], "it keeps its number");
     assert_eq!(journaled.doubled, []);
+}
+
+#[tokio::test]
+async fn joins_that_are_taken_for_new_and_are_not_fail_whole_and_say_which_rule() {
+    let book = Book::open(1).await;
+    let joins = book.join(1..=2).await;
+    let write = async |group: [(Ticket, Seq); 2]| {
+        let mut tx = book.ledger.begin_line().await.unwrap();
+        tx.share(book.sale).await.unwrap();
+        let written = tx.journal(book.sale, &group, Writing::New).await;
+        (written.err().and_then(|error| error.constraint().map(str::to_owned)), tx)
+    };
+    let known = write([(Ticket::new(), Seq(3)), (joins[0].0, Seq(4))]).await;
+    assert_eq!(known.0.as_deref(), Some("joins_pkey"));
+    let doubled = write([(Ticket::new(), Seq(3)), (Ticket::new(), Seq(2))]).await;
+    assert_eq!(doubled.0.as_deref(), Some("joins_seq_unique"));
+    drop((known, doubled));
+    assert_eq!(book.count("SELECT count(*) FROM joins").await, 2);
+    let (refused, tx) = write([(Ticket::new(), Seq(3)), (Ticket::new(), Seq(4))]).await;
+    assert_eq!(refused, None);
+    tx.commit().await.unwrap();
+    assert_eq!(book.count("SELECT count(*) FROM joins").await, 4);
+}
+
+#[tokio::test]
+async fn a_join_names_a_sale_and_a_sale_that_was_joined_stays() {
+    let book = Book::open(1).await;
+    let broken = async |sql: &'static str| {
+        let error = sqlx::query(sql).execute(&book.sql).await.unwrap_err();
+        error.as_database_error().unwrap().constraint().unwrap().to_owned()
+    };
+    let of_none = "INSERT INTO joins (sale_id, ticket, seq)
+                   SELECT gen_random_uuid(), gen_random_uuid(), n FROM generate_series(1, 3) AS n";
+    assert_eq!(broken(of_none).await, "joins_guard");
+    book.join(1..=2).await;
+    assert_eq!(broken("DELETE FROM sales").await, "sales_kept");
 }
 
 #[tokio::test]
