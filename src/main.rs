@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use mimalloc::MiMalloc;
 use ropeline::config::{ServeArgs, StoreArgs};
 use ropeline::dev::{self, DevArgs};
 use ropeline::http::serve;
@@ -35,6 +36,9 @@ enum Command {
     /// Try it out: a gateway with stores of its own and a demo sale with simulated shoppers
     Dev(DevArgs),
 }
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
