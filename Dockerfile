@@ -5,7 +5,9 @@ ENV SQLX_OFFLINE=true
 # The dependencies first, around an empty program: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
 COPY drill/Cargo.toml drill/
-RUN mkdir src drill/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs drill/src/lib.rs \
+COPY race/Cargo.toml race/
+RUN mkdir src drill/src race/src && echo 'fn main() {}' > src/main.rs \
+    && touch src/lib.rs drill/src/lib.rs race/src/lib.rs \
     && cargo build --release --locked --bin ropeline
 COPY . .
 # What was copied is older than what was built; cargo goes by the time.
