@@ -16,6 +16,8 @@ pub struct View {
     pub places: Arc<Places>,
     /// Rises with each view; a survey's number also rises from one gateway to another.
     pub version: u64,
+    /// The version that `places` came with.
+    pub surveyed: u64,
     /// The epoch and counter that `places` reach to.
     pub epoch: i32,
     pub counter: u64,
@@ -47,6 +49,7 @@ impl View {
         Self {
             places: Arc::default(),
             version: version_at(snapshot.read_at),
+            surveyed: 0,
             epoch: snapshot.sale.epoch,
             counter: 0,
             tokens: 0,
@@ -58,6 +61,12 @@ impl View {
             ended,
             snapshot,
         }
+    }
+
+    /// The version of a view with the same places. It stays below the next survey's, however long this
+    /// gateway does not get to look: what another one has seen of the line since is newer.
+    pub(super) fn next_version(&self) -> u64 {
+        (self.version + 1).min(self.surveyed + STEPS - 1)
     }
 
     pub fn slug(&self) -> &str {

@@ -172,8 +172,11 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
             }
             // What is shown may change with it, and each change has a version of its own. The places did not
             // change, so it must not look newer than what another gateway saw of the line since.
-            let fresh = if view.mirrored { 0 } else { view::version_at(snapshot.read_at) };
-            let version = fresh.max(view.version + 1);
+            let version = if view.mirrored {
+                view.next_version()
+            } else {
+                view::version_at(snapshot.read_at).max(view.version + 1)
+            };
             *view = Arc::new(View { snapshot, ended, version, ..View::clone(view) });
             true
         });
@@ -383,9 +386,11 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
     let admissions_per_second = rate(PACE_SHORT, |s| s.admitted, admitted);
     let pace = rate(PACE_LONG, |s| s.admitted, admitted);
     line.view.send_modify(|view| {
+        let version = version.max(view.version + 1);
         *view = Arc::new(View {
             places: mirror.places.clone(),
-            version: version.max(view.version + 1),
+            version,
+            surveyed: version,
             epoch: mirror.epoch,
             counter: mirror.counter,
             tokens,
