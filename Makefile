@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race setup check prepare screenshots fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race setup check prepare screenshots stampede fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -20,8 +20,9 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	scripts/setup --browser
 	cargo fmt --all --check
 	@$(MAKE) --no-print-directory target/queries.ok
-	cargo clippy --all-targets -- -D warnings
-	cargo test
+	@# With the load generator: one build for it, for the gateway and for the tests of both.
+	cargo clippy --all-targets --features stampede -- -D warnings
+	cargo test --features stampede
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo test -p ropeline-drill
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
@@ -42,7 +43,7 @@ setup: ## install what `make run` and `make test` need and this machine lacks
 
 check: needs-cargo ## formatting and lints, in seconds
 	cargo fmt --all --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features stampede -- -D warnings
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
 
@@ -86,6 +87,12 @@ race: needs-cargo ## the last units sold in every known way, side by side, in mi
 	@scripts/setup
 	cargo build --release -p ropeline-race
 	target/release/race $(ARGS)
+
+stampede: needs-cargo ## a crowd against a gateway of its own, measured; options: ARGS="--rate 500 …"
+	@scripts/setup
+	cargo build --release --features stampede --bins
+	target/release/stampede --json target/stampede.json --html target/stampede.html $(ARGS)
+	@echo "The page: target/stampede.html"
 
 fmt: needs-cargo ## format the source
 	cargo fmt --all

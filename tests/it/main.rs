@@ -42,6 +42,8 @@ mod selfcheck;
 mod settings;
 mod shopper;
 mod sockets;
+#[cfg(feature = "stampede")]
+mod stampede;
 mod stores;
 mod sweeper;
 mod tamper;

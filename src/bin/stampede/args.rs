@@ -28,7 +28,7 @@ const MOST_GATEWAYS: usize = 8;
 /// there (open loop). Without --target it starts stores and a gateway of its own. Only this
 /// machine's loopback addresses are taken as a target, unless you name the host as yours.
 #[derive(Parser)]
-#[command(name = "stampede", version, max_term_width = 100)]
+#[command(name = "stampede", version, max_term_width = 100, args_override_self = true)]
 pub struct Cli {
     #[command(flatten)]
     where_to: WhereTo,
@@ -199,8 +199,9 @@ impl Cli {
             (1..=MOST_GATEWAYS).contains(&where_to.gateways),
             "--gateways: must be 1 to {MOST_GATEWAYS}"
         );
+        let key = where_to.key.filter(|key| !key.is_empty());
         ensure!(
-            where_to.target.is_empty() || where_to.sale.is_some() || where_to.key.is_some(),
+            where_to.target.is_empty() || where_to.sale.is_some() || key.is_some(),
             "--key: needed to make a sale on --target; or name one that is there with --sale"
         );
         ensure!(
@@ -219,7 +220,7 @@ impl Cli {
                 own: sale.check()?,
                 bounds: bounds.check()?,
             },
-            key: where_to.key,
+            key,
             gateway: where_to.gateway,
             gateways: where_to.gateways,
             calibrate: seconds,

@@ -32,7 +32,9 @@ pub async fn run(seconds: u16) -> Result<()> {
     let target = format!("http://{address}");
     let flags = ["stampede", "--sale", "nothing", "--addresses", "1", "--target", &target];
     let net = Net::of(&Cli::try_parse_from(flags)?.check()?.plan).await?;
-    println!("{CONNECTIONS} connections to a server that does nothing, one thread, {seconds} s each");
+    println!(
+        "{CONNECTIONS} connections to a server that does nothing, one thread, {seconds} s each"
+    );
     let ours = measured("stampede", length, async || {
         let call = Call { method: "POST", path: PATH, bearer: CREDENTIAL, key: "", body: "" };
         Ok(net.call(net.door(0, 0), call, || {}).await?.body.len())
@@ -48,7 +50,11 @@ pub async fn run(seconds: u16) -> Result<()> {
 }
 
 /// The microseconds of this thread's processor time for each call, or of any time where that is not told.
-async fn measured(name: &str, length: Duration, call: impl AsyncFn() -> Result<usize>) -> Result<f64> {
+async fn measured(
+    name: &str,
+    length: Duration,
+    call: impl AsyncFn() -> Result<usize>,
+) -> Result<f64> {
     let (count, failed) = (AtomicU64::new(0), AtomicU64::new(0));
     let (began, before) = (Instant::now(), processor_time());
     let workers = (0..CONNECTIONS).map(|_| async {
@@ -58,16 +64,22 @@ async fn measured(name: &str, length: Duration, call: impl AsyncFn() -> Result<u
         }
     });
     // They never end by themselves.
-    let _ = timeout(length, join_all::<_>(workers.map(|work| async { work.await }))).await;
+    let _ = timeout(length, join_all(workers)).await;
     let (count, failed) = (count.into_inner(), failed.into_inner());
-    ensure!(failed == 0 && count > 0, "--calibrate: {failed} calls of {name} failed, {count} did not");
+    ensure!(
+        failed == 0 && count > 0,
+        "--calibrate: {failed} calls of {name} failed, {count} did not"
+    );
     let took = began.elapsed().as_secs_f64();
     let busy = match (before, processor_time()) {
         (Some(before), Some(after)) => after - before,
         (None, _) | (_, None) => took,
     };
     let micros = busy * 1e6 / count as f64;
-    println!("{name:<9} {:>8.0} calls/s {micros:>7.1} µs of processor time each", count as f64 / took);
+    println!(
+        "{name:<9} {:>8.0} calls/s {micros:>7.1} µs of processor time each",
+        count as f64 / took
+    );
     Ok(micros)
 }
 

@@ -82,8 +82,8 @@ fn cpu_seconds(stat: &str) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Cli;
     use super::*;
-    use crate::args::Cli;
     use clap::Parser;
 
     #[test]

@@ -211,8 +211,8 @@ fn split(url: &str) -> Result<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::Cli;
     use super::*;
-    use crate::args::Cli;
     use clap::Parser;
 
     async fn aimed(flags: &[&str]) -> Result<Net> {

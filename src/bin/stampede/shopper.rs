@@ -37,6 +37,17 @@ pub struct Shopper {
     stands: bool,
 }
 
+/// Which way a state came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// With the ticket.
+    Join,
+    /// Asked for: by a poll, or by opening a socket. Its place may have fallen long before.
+    Asked,
+    /// Told over an open socket or stream.
+    Told,
+}
+
 /// What a state means for who reads it.
 pub enum Seen {
     /// Wait on; and ask again after so many seconds, if asking.
@@ -118,15 +129,15 @@ impl Shopper {
         };
         let state = serde_json::from_slice(&answer.body);
         let state = state.map_err(|_| unreadable(world, Doing::Join))?;
-        shopper.see(state, true);
+        shopper.see(state, Way::Join);
         Ok(Some(shopper))
     }
 
     /// Looks at a state, whichever way it came.
-    pub fn see(&mut self, state: State, by_join: bool) -> Seen {
+    pub fn see(&mut self, state: State, way: Way) -> Seen {
         let world = &self.world;
         let now = world.micros();
-        if !by_join {
+        if way != Way::Join {
             count(&world.measures.counts.states);
             let age = now - micros(state.server_time);
             world.measures.age.record_micros(u64::try_from(age).unwrap_or(0));
@@ -153,6 +164,7 @@ impl Shopper {
                 if let (Some(number), Some(before), Some(position)) =
                     (shown.number, self.shown.position, shown.position)
                     && position < before
+                    && way == Way::Told
                 {
                     world.lag.fell(number, position, now);
                 }
@@ -199,7 +211,7 @@ impl Shopper {
             let Ok(state) = serde_json::from_slice(&answer.body) else {
                 return Err(unreadable(&self.world, Doing::Poll));
             };
-            match self.see(state, false) {
+            match self.see(state, Way::Asked) {
                 Seen::Admitted(hold) => return Ok(Some(hold)),
                 Seen::Over => return Ok(None),
                 Seen::Waiting(seconds) => {
@@ -255,9 +267,12 @@ impl Shopper {
 
     async fn check_out(&self, hold: Hold) -> Result<(), GaveUp> {
         let (world, counts) = (&self.world, &self.world.measures.counts);
-        let (verb, doing) = match self.mind.checkout {
-            Checkout::Buy => ("confirm", Doing::Confirm),
-            Checkout::Release => ("release", Doing::Release),
+        let (verb, doing, body) = match self.mind.checkout {
+            Checkout::Buy => {
+                let body = format!("{{\"payment_reference\":\"stampede-{}\"}}", self.index);
+                ("confirm", Doing::Confirm, body)
+            }
+            Checkout::Release => ("release", Doing::Release, String::new()),
             Checkout::Nothing => {
                 count(&counts.unpaid);
                 return Ok(());
@@ -266,10 +281,6 @@ impl Shopper {
         let due = Instant::now() + self.mind.think;
         sleep_until(due).await;
         let path = format!("/api/v1/holds/{}/{verb}", hold.id);
-        let body = match doing {
-            Doing::Confirm => format!("{{\"payment_reference\":\"stampede-{}\"}}", self.index),
-            _ => String::new(),
-        };
         let key = ropeline::random_text();
         // A shop confirms with its own key; where the checkout is ropeline's, the shopper does.
         let shops = world.sale.shops_key.as_deref().filter(|_| doing == Doing::Confirm);
@@ -346,11 +357,9 @@ fn is_answer(doing: Doing, code: &str) -> bool {
         Doing::Join => ["sold-out", "sale-closed"].contains(&code),
         Doing::Leave => code == "already-admitted",
         Doing::Confirm | Doing::Release => code == "hold-ended",
-        Doing::Connect
-        | Doing::FirstPlace
-        | Doing::PlaceAgain
-        | Doing::Poll
-        | Doing::Watch => false,
+        Doing::Connect | Doing::FirstPlace | Doing::PlaceAgain | Doing::Poll | Doing::Watch => {
+            false
+        }
     }
 }
 

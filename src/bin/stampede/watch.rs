@@ -12,7 +12,7 @@ use super::http::{Answer, Call, take_opening, upgrade, wrong};
 use super::inbox::Inbox;
 use super::measure::{Doing, Timing, count};
 use super::plan::{Watch, waiting_time};
-use super::shopper::{Seen, Shopper};
+use super::shopper::{Seen, Shopper, Way};
 use super::state::{Hold, State};
 use super::world::World;
 
@@ -83,10 +83,11 @@ pub async fn once(
                 // When it cannot be sent, the next read says so.
                 Frame::Ping(payload) => drop(inbox.send(&pong(&payload)).await),
                 Frame::State(state) => {
+                    let way = if place.is_some() { Way::Asked } else { Way::Told };
                     if let Some(place) = place.take() {
                         place.end();
                     }
-                    match shopper.see(state, false) {
+                    match shopper.see(state, way) {
                         Seen::Waiting(_) => {}
                         Seen::Admitted(hold) => return Ended::Over(Some(hold)),
                         Seen::Over => return Ended::Over(None),

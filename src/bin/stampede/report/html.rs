@@ -89,8 +89,10 @@ fn plots(page: &mut String, report: &Report) -> Result<()> {
     if !places.is_empty() {
         figure(page, "Sockets and streams", &places, by_percentile)?;
     }
-    let mut news =
-        vec![("age of states", report.age.curve.clone()), ("told of admission", report.told.curve.clone())];
+    let mut news = vec![
+        ("age of states", report.age.curve.clone()),
+        ("told of admission", report.told.curve.clone()),
+    ];
     news.extend(report.lag.iter().map(|lag| ("places behind it", lag.curve.clone())));
     figure(page, "News", &news, by_percentile)?;
     page.push_str("</div><h2>Over time</h2><div class=plots>");
@@ -99,13 +101,19 @@ fn plots(page: &mut String, report: &Report) -> Result<()> {
     };
     let waiting = report.series.iter().filter_map(|s| Some((s.at, s.waiting? as f64))).collect();
     for (title, lines) in [
-        ("Joins in a second", vec![("arrived", over(|s| s.arrived)), ("joined", over(|s| s.joined))]),
+        (
+            "Joins in a second",
+            vec![("arrived", over(|s| s.arrived)), ("joined", over(|s| s.joined))],
+        ),
         ("The line", vec![("waiting", waiting), ("sockets open", over(|s| s.open))]),
         (
             "Admissions in a second",
             vec![("admitted", over(|s| s.admitted)), ("bought", over(|s| s.bought))],
         ),
-        ("States in a second", vec![("states", over(|s| s.states)), ("errors", over(|s| s.errors))]),
+        (
+            "States in a second",
+            vec![("states", over(|s| s.states)), ("errors", over(|s| s.errors))],
+        ),
     ] {
         figure(page, title, &lines, over_time)?;
     }

@@ -26,7 +26,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 pub fn over_time(lines: &[Line<'_>]) -> Result<String> {
     let (end, top) = (most(lines, |at| at.0), most(lines, |at| at.1));
     drawn(|area| {
-        let mut chart = builder(area).build_cartesian_2d(0.0..end.max(1.0), 0.0..top.max(1.0) * 1.05)?;
+        let mut chart =
+            builder(area).build_cartesian_2d(0.0..end.max(1.0), 0.0..top.max(1.0) * 1.05)?;
         chart
             .configure_mesh()
             .axis_style(GRID)
@@ -46,7 +47,8 @@ pub fn over_time(lines: &[Line<'_>]) -> Result<String> {
 
 /// Times by percentile, with as much room for the last percent as for the first ninety.
 pub fn by_percentile(lines: &[Line<'_>]) -> Result<String> {
-    let lines: Vec<Line<'_>> = lines.iter().map(|(name, curve)| (*name, stretched(curve))).collect();
+    let lines: Vec<Line<'_>> =
+        lines.iter().map(|(name, curve)| (*name, stretched(curve))).collect();
     let (end, top) = (most(&lines, |at| at.0), most(&lines, |at| at.1));
     let least = lines.iter().flat_map(|(_, points)| points).map(|at| at.1).fold(top, f64::min);
     drawn(|area| {
@@ -99,12 +101,12 @@ fn most(lines: &[Line<'_>], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
 }
 
 fn label() -> TextStyle<'static> {
-    ("sans-serif", 12).into_font().color(&TEXT)
+    ("sans-serif", 15).into_font().color(&TEXT)
 }
 
 fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
-    builder.margin(8).margin_right(24).x_label_area_size(26).y_label_area_size(62);
+    builder.margin(8).margin_right(24).x_label_area_size(30).y_label_area_size(72);
     builder
 }
 
@@ -133,7 +135,8 @@ mod tests {
 
     #[test]
     fn plots_of_nothing_of_one_and_of_much_are_drawn() {
-        for points in [vec![], vec![(1.0, 0.0)], vec![(0.0, 1e7), (1.0, 0.0), (2.0, f64::from(9))]] {
+        for points in [vec![], vec![(1.0, 0.0)], vec![(0.0, 1e7), (1.0, 0.0), (2.0, f64::from(9))]]
+        {
             assert!(over_time(&[("a", points.clone())]).unwrap().starts_with("<svg"));
             assert!(by_percentile(&[("a", points)]).unwrap().contains("</svg>"));
         }

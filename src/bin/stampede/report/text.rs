@@ -43,17 +43,7 @@ pub fn text(report: &Report) -> String {
         report.most_open, counts.breaks, counts.lost, counts.states
     );
     calls(&mut out, report);
-    let _ = writeln!(out, "\n{:<34} {HEADER}", "states, in ms");
-    for (name, summary) in [
-        ("age on arrival (server_time)", Some(&report.age)),
-        ("from admission to being told", Some(&report.told)),
-        ("from admission to places behind it", report.lag.as_ref()),
-    ] {
-        match summary {
-            Some(summary) => _ = writeln!(out, "{name:<34} {}", row(summary)),
-            None => _ = writeln!(out, "{name:<34} not known: see docs/stampede.md"),
-        }
-    }
+    states(&mut out, report);
     let own = &report.generator;
     let _ = writeln!(out, "\n{:<34} {HEADER}", "the generator itself, in ms");
     let _ = writeln!(out, "{:<34} {}", "shoppers let go late by", row(&own.late));
@@ -83,8 +73,23 @@ pub fn text(report: &Report) -> String {
 
 const HEADER: &str = "    count      p50      p90      p99    p99.9      max";
 
+fn states(out: &mut String, report: &Report) {
+    let _ = writeln!(out, "\n{:<34} {HEADER}", "states, in ms");
+    for (name, summary) in [
+        ("age on arrival (server_time)", Some(&report.age)),
+        ("from admission to being told", Some(&report.told)),
+        ("from admission to places behind it", report.lag.as_ref()),
+    ] {
+        match summary {
+            Some(summary) => _ = writeln!(out, "{name:<34} {}", row(summary)),
+            None => _ = writeln!(out, "{name:<34} not known: see docs/stampede.md"),
+        }
+    }
+}
+
 fn calls(out: &mut String, report: &Report) {
-    for (name, calls) in [("while opening, in ms", &report.opening), ("calls, in ms", &report.calls)]
+    for (name, calls) in
+        [("while opening, in ms", &report.opening), ("calls, in ms", &report.calls)]
     {
         if calls.is_empty() {
             continue;
