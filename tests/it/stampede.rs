@@ -15,8 +15,8 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use crate::process;
-use crate::support::{ADMIN_KEY, Shop};
+use crate::process::{self, Running, settings};
+use crate::support::{ADMIN_KEY, Place, Shop, eventually};
 
 /// A file for a report, of this test alone.
 fn file(name: &str) -> PathBuf {
@@ -91,6 +91,36 @@ async fn who_leaves_and_who_gives_back_is_counted_as_such() {
     assert!(count("released") >= 5);
     assert_eq!(report["books"], Value::Null, "without a key nobody asks for the books");
     assert_eq!(report["lag"], Value::Null, "places cannot be counted when people leave");
+}
+
+#[tokio::test]
+async fn when_a_gateway_dies_its_shoppers_are_back_in_line_at_the_other() {
+    let place = Place::fresh().await;
+    let set = settings(&place);
+    let (stays, dies) = tokio::join!(Running::start(&set), Running::start(&set));
+    stays.ready().await;
+    dies.ready().await;
+    // Everybody is in line and stays there: the units are for nobody to be had before the end.
+    let flags = format!(
+        "--target {},{} --sockets 40 --open-rate 400 --for 8s --units 1 --max-in-checkout 1 \
+         --think 60s --linger 0s",
+        stays.base, dies.base
+    );
+    let run = tokio::spawn(async move { report("death", &flags, Some(ADMIN_KEY)).await });
+    let sockets = async |gateway: &Running, kind: &str| {
+        let metrics = gateway.get("/metrics").await.text;
+        let line = format!("ropeline_sockets{{kind=\"{kind}\"}} ");
+        metrics.lines().find_map(|text| text.strip_prefix(&line)?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    eventually("half of them watch there", async || sockets(&dies, "websocket").await >= 19).await;
+    dies.end("-KILL").await;
+    eventually("all of them watch here", async || sockets(&stays, "websocket").await >= 39).await;
+    let (report, said) = run.await.unwrap();
+    let count = |name: &str| report["counts"][name].as_u64().unwrap();
+    assert!(count("lost") >= 19, "{said}");
+    assert_eq!(count("gave_up"), 0, "{said}");
+    let back = |phase: &str| report[phase]["place_again"]["due"]["count"].as_u64().unwrap_or(0);
+    assert!(back("opening") + back("calls") >= 19, "{said}");
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::arrivals::Arrivals;
 use super::operator::Operator;
 use super::progress::Progress;
 use super::report::Second;
-use super::shopper::visit;
+use super::shopper::{Standing, visit};
 use super::world::World;
 
 /// The time between two points of the plots.
@@ -81,7 +81,7 @@ async fn stand(world: &Arc<World>, shoppers: &mut JoinSet<()>) -> Result<()> {
             return Ok(());
         }
         world.measures.late.record((began + due).elapsed());
-        shoppers.spawn(visit(world.clone(), index, began + due, true));
+        shoppers.spawn(visit(world.clone(), index, began + due, Some(Standing(world.clone()))));
     }
     let stood = || world.measures.counts.stood.load(Relaxed);
     let standing = async {
@@ -93,7 +93,7 @@ async fn stand(world: &Arc<World>, shoppers: &mut JoinSet<()>) -> Result<()> {
     let patience = world.plan.bounds.patience * 3;
     let waited = world.over.run_until_cancelled(timeout(patience, standing)).await;
     if let Some(Err(_)) = waited {
-        world.measures.error(super::measure::Doing::FirstPlace, "the standing crowd is not whole");
+        world.measures.error_of("standing crowd", "not whole in time");
     }
     if world.measures.counts.joined.load(Relaxed) == 0 {
         let errors = world.measures.errors();
@@ -112,7 +112,7 @@ async fn arrive(world: &Arc<World>, shoppers: &mut JoinSet<()>) {
             sleep_until(due).await;
         }
         world.measures.late.record(due.elapsed());
-        shoppers.spawn(visit(world.clone(), index, due, false));
+        shoppers.spawn(visit(world.clone(), index, due, None));
         while shoppers.try_join_next().is_some() {}
     }
 }
@@ -155,7 +155,7 @@ async fn books(world: &World, operator: &Operator<'_>) -> Option<Value> {
         let books = match operator.books(&world.sale).await {
             Ok(books) => books,
             Err(error) => {
-                world.measures.error(super::measure::Doing::Watch, &format!("the books: {error}"));
+                world.measures.error_of("books", &format!("{error:#}"));
                 return None;
             }
         };

@@ -66,6 +66,8 @@ impl Demo {
             .env("ROPELINE_RATE_LIMITS", "off")
             .env("ROPELINE_MAX_CONNECTIONS", (most + MORE_CONNECTIONS).to_string())
             .env("RUST_LOG", "info")
+            // Ctrl-C is for this process: it ends them when the report is made.
+            .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

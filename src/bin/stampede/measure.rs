@@ -137,7 +137,7 @@ counts! {
     /// That ended without being asked to.
     lost,
     errors,
-    /// Of the standing crowd: have seen a state, or gave up.
+    /// Of the standing crowd: have seen a state, or will not.
     stood,
 }
 
@@ -176,9 +176,13 @@ impl Measures {
 
     /// Nothing that goes wrong is dropped.
     pub fn error(&self, doing: Doing, what: &str) {
+        self.error_of(doing.name(), what);
+    }
+
+    pub fn error_of(&self, whose: &str, what: &str) {
         count(&self.counts.errors);
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kind = format!("{}: {what}", doing.name());
+        let mut kind = format!("{whose}: {what}");
         if errors.len() >= MOST_KINDS && !errors.contains_key(&kind) {
             kind = "of other kinds".to_owned();
         }

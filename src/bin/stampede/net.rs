@@ -121,7 +121,8 @@ impl Net {
         Ok(Inbox::new(stream))
     }
 
-    /// One call over a kept connection, answered within patience. `sent` is told when it goes out.
+    /// One call over a kept connection, answered within patience once there is one. `sent` is told when it
+    /// goes out.
     ///
     /// # Errors
     /// When no whole answer came.
@@ -131,8 +132,9 @@ impl Net {
         call: Call<'_>,
         mut sent: impl FnMut(),
     ) -> io::Result<Answer> {
+        // Waiting here is waiting all the same: it counts from when the call was due.
+        let _permit = door.permits.acquire().await.map_err(io::Error::other)?;
         let asking = async {
-            let _permit = door.permits.acquire().await.map_err(io::Error::other)?;
             let bytes = call.bytes(&door.host);
             loop {
                 let kept = door.kept();

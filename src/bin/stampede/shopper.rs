@@ -34,7 +34,18 @@ pub struct Shopper {
     pub live_url: String,
     pub credential: String,
     shown: Shown,
-    stands: bool,
+    /// Until the first state.
+    stands: Option<Standing>,
+}
+
+/// One of the standing crowd that the others wait for: it is counted when this is dropped, whether it
+/// has seen a state or will not see any.
+pub struct Standing(pub Arc<World>);
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        count(&self.0.measures.counts.stood);
+    }
 }
 
 /// Which way a state came.
@@ -61,17 +72,19 @@ pub enum Seen {
 pub struct GaveUp;
 
 /// The whole visit. Everything that is worth knowing is counted on the way.
-pub async fn visit(world: Arc<World>, index: u64, due: Instant, stands: bool) {
+pub async fn visit(world: Arc<World>, index: u64, due: Instant, stands: Option<Standing>) {
     count(&world.measures.counts.arrived);
     if Box::pin(live(&world, index, due, stands)).await.is_err() {
         count(&world.measures.counts.gave_up);
-        if stands {
-            count(&world.measures.counts.stood);
-        }
     }
 }
 
-async fn live(world: &Arc<World>, index: u64, due: Instant, stands: bool) -> Result<(), GaveUp> {
+async fn live(
+    world: &Arc<World>,
+    index: u64,
+    due: Instant,
+    stands: Option<Standing>,
+) -> Result<(), GaveUp> {
     let counts = &world.measures.counts;
     let Some(mut shopper) = Box::pin(Shopper::join(world, index, due, stands)).await? else {
         count(&counts.turned_away);
@@ -103,7 +116,7 @@ impl Shopper {
         world: &Arc<World>,
         index: u64,
         due: Instant,
-        stands: bool,
+        stands: Option<Standing>,
     ) -> Result<Option<Self>, GaveUp> {
         let path = format!("/api/v1/sales/{}/tickets", world.sale.name);
         let keyed = world.plan.shopper.keyed_joins;
@@ -141,9 +154,7 @@ impl Shopper {
             count(&world.measures.counts.states);
             let age = now - micros(state.server_time);
             world.measures.age.record_micros(u64::try_from(age).unwrap_or(0));
-            if std::mem::take(&mut self.stands) {
-                count(&world.measures.counts.stood);
-            }
+            self.stands = None;
         }
         let poll = Seen::Waiting(state.next_poll_seconds.unwrap_or(POLL_EVERY).clamp(1, 30));
         // A gateway that has not heard the news yet: a client drops what it says.
@@ -228,9 +239,11 @@ impl Shopper {
         let mut place = Some(world.measures.begin(Doing::FirstPlace, due));
         while failed < TRIES {
             let ended = watch::once(self, &world, turn, due, &mut place).await;
-            if place.is_none() {
-                failed = 0; // It saw a state.
-            }
+            failed = match (&place, &ended) {
+                (None, _) => 0, // It saw a state.
+                (Some(_), Ended::Broke) => failed,
+                (Some(_), _) => failed + 1,
+            };
             due = Instant::now();
             match ended {
                 Ended::Over(hold) => return Ok(hold),
@@ -241,7 +254,6 @@ impl Shopper {
                 }
                 Ended::GoingAway => turn += 1,
                 Ended::Later(asked) => {
-                    failed += 1;
                     turn += 1;
                     due += pause(failed, asked);
                 }

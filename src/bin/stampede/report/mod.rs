@@ -213,7 +213,9 @@ impl Report {
 fn knows_the_line(world: &World, counts: &Counted) -> Option<()> {
     let watch = &world.plan.shopper.watch;
     let all_watch = !watch.has(Watch::None) && !watch.has(Watch::Poll);
-    let nobody_missed = counts.gave_up == 0 && counts.left == 0;
+    // A join that was tried again may have been taken twice.
+    let joins_failed = world.measures.errors().keys().any(|kind| kind.starts_with("join:"));
+    let nobody_missed = counts.gave_up == 0 && counts.left == 0 && !joins_failed;
     (world.sale.is_own && all_watch && nobody_missed).then_some(())
 }
 
