@@ -8,7 +8,7 @@ use plotters::prelude::{
 use plotters::style::{Color, IntoFont, TextStyle};
 
 /// The size of a plot in its own units; the page scales it.
-const SIZE: (u32, u32) = (720, 280);
+const SIZE: (u32, u32) = (600, 250);
 const TEXT: RGBColor = RGBColor(0x66, 0x66, 0x66);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 /// The series in their order, as `page.css` knows them.
@@ -61,7 +61,7 @@ pub fn by_percentile(lines: &[Line<'_>]) -> Result<String> {
             .bold_line_style(GRID)
             .light_line_style(GRID.mix(0.0))
             .label_style(label())
-            .x_labels(6)
+            .x_labels(end.ceil() as usize + 1)
             .y_labels(5)
             .x_label_formatter(&|x| percent(*x))
             .y_label_formatter(&|y| format!("{} ms", short(*y)))
@@ -101,7 +101,7 @@ fn most(lines: &[Line<'_>], of: impl Fn(&(f64, f64)) -> f64) -> f64 {
 }
 
 fn label() -> TextStyle<'static> {
-    ("sans-serif", 15).into_font().color(&TEXT)
+    ("sans-serif", 16).into_font().color(&TEXT)
 }
 
 fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
