@@ -25,6 +25,8 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// Something over time.
 pub fn over_time(lines: &[Line<'_>]) -> Result<String> {
     let (end, top) = (most(lines, |at| at.0), most(lines, |at| at.1));
+    // A short run has several labels in a second.
+    let digits = usize::from(end < 10.0);
     drawn(|area| {
         let mut chart =
             builder(area).build_cartesian_2d(0.0..end.max(1.0), 0.0..top.max(1.0) * 1.05)?;
@@ -35,7 +37,7 @@ pub fn over_time(lines: &[Line<'_>]) -> Result<String> {
             .light_line_style(GRID.mix(0.0))
             .label_style(label())
             .y_labels(5)
-            .x_label_formatter(&|x| format!("{x:.0} s"))
+            .x_label_formatter(&|x| format!("{x:.digits$} s"))
             .y_label_formatter(&|y| short(*y))
             .draw()?;
         for ((_, points), colour) in lines.iter().zip(SERIES) {
