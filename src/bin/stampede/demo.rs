@@ -13,6 +13,9 @@ use tokio::time::{sleep, timeout};
 
 use super::plan::Plan;
 
+/// Runs a gateway until its input ends, which it does however this process ends.
+const GUARD: &str =
+    r#""$0" serve </dev/null & exec 2>/dev/null; read -r nothing; kill -KILL $!; wait"#;
 /// Where the stores keep their data; it is wiped in the end.
 const PLACE: &str = "target/tmp/stampede";
 /// Postgres makes its files first.
@@ -37,6 +40,7 @@ impl Demo {
             let program = program.display();
             bail!("--gateway: {program} is not there; build it, or name a --target");
         }
+        let program = program.canonicalize()?;
         let stores = Stores::start(Path::new(PLACE), Data::Fresh).await?;
         let key = ropeline::random_text();
         let mut demo = Self { stores, gateways: Vec::new(), key, targets: Vec::new() };
@@ -53,9 +57,10 @@ impl Demo {
         let crowd = &plan.crowd;
         let coming = crowd.rate * crowd.length.as_secs_f64();
         let most = crowd.sockets + crowd.burst + coming as u64 + plan.bounds.connections as u64;
-        let mut command = Command::new(program);
+        let mut command = Command::new("sh");
         command
-            .arg("serve")
+            .args(["-c", GUARD])
+            .arg(program)
             .env("REDIS_URL", self.stores.redis_url())
             .env("DATABASE_URL", self.stores.database_url())
             .env("ROPELINE_SECRET", self.stores.secret()?)
@@ -68,10 +73,9 @@ impl Demo {
             .env("RUST_LOG", "info")
             // Ctrl-C is for this process: it ends them when the report is made.
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         let started = command.spawn();
         let mut child = started.with_context(|| format!("--gateway: {}", program.display()))?;
         let mut lines = BufReader::new(child.stderr.take().context("it has no log")?).lines();
@@ -106,7 +110,8 @@ impl Demo {
 
     pub async fn stop(mut self) -> Result<()> {
         for gateway in &mut self.gateways {
-            gateway.kill().await?;
+            drop(gateway.stdin.take());
+            gateway.wait().await?;
         }
         self.stores.stop().await
     }

@@ -233,9 +233,11 @@ impl Timing<'_> {
 
     fn record(&mut self) {
         self.is_over = true;
-        self.pair.due.record(self.due.elapsed());
+        // One moment for both, so that the first is never the shorter one.
+        let now = Instant::now();
+        self.pair.due.record(now.saturating_duration_since(self.due));
         if let Some(sent) = self.sent {
-            self.pair.sent.record(sent.elapsed());
+            self.pair.sent.record(now.saturating_duration_since(sent));
         }
     }
 }
