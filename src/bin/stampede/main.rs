@@ -98,6 +98,9 @@ async fn measure(asked: &Asked, allowed: u64) -> Result<Report> {
         Some(name) => operator.find(name).await?,
         None => operator.make(&plan.own).await?,
     };
+    if let Some(first) = plan.targets.first() {
+        eprintln!("stampede: the waiting room is {}/s/{}", first.trim_end_matches('/'), sale.name);
+    }
     let world = Arc::new(World::new(plan, net, sale, stop));
     let done = crowd::run(&world, asked.key.as_deref()).await?;
     Ok(Report::of(&world, done, machine::used(allowed)))
