@@ -226,8 +226,11 @@ impl Shopper {
                 Seen::Admitted(hold) => return Ok(Some(hold)),
                 Seen::Over => return Ok(None),
                 Seen::Waiting(seconds) => {
-                    let asked = Duration::from_secs(seconds.into());
-                    due += self.world.plan.shopper.poll_every.unwrap_or(asked);
+                    due += self.world.plan.shopper.poll_every.unwrap_or_else(|| {
+                        // As the waiting room does it, so that a crowd does not poll on one beat.
+                        let asked = Duration::from_secs(seconds.into());
+                        asked.mul_f64(0.85) + within(asked.mul_f64(0.3))
+                    });
                 }
             }
         }
