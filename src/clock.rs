@@ -29,6 +29,12 @@ impl Clock {
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
+    /// The earlier of what Postgres said and of what this machine says: a clock that jumped ahead is not
+    /// followed.
+    pub fn earlier(&self, told: Timestamp) -> Timestamp {
+        told.min(self.machine_now())
+    }
+
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     fn machine_now(&self) -> Timestamp {
         Timestamp::now()

@@ -186,7 +186,7 @@ async fn load(
         busy.single_out(sale, REBUILD).await?;
     }
     point(Point::RecoverLoaded).await?;
-    let version = view::version_at(gate.clock.now());
+    let version = view::version_at(gate.clock.earlier(gate.clock.now()));
     #[cfg(feature = "faults")]
     super::mistakes::offer_all(gate, &gate.snapshot(sale).await?.sale, attempt).await?;
     if (gate.ledger.will_serve(sale, epoch).await? || made(Mistake::NoEpochRaise))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::ledger::SaleSnapshot;
 use crate::sale::{Places, Seq, Ticket};
 
@@ -45,10 +46,14 @@ pub(super) fn version_at(time: Timestamp) -> u64 {
 
 impl View {
     /// What Postgres says alone, before the line was read.
-    pub(super) fn unmirrored(snapshot: Arc<SaleSnapshot>, ended: Arc<HashSet<Ticket>>) -> Self {
+    pub(super) fn unmirrored(
+        snapshot: Arc<SaleSnapshot>,
+        ended: Arc<HashSet<Ticket>>,
+        clock: &Clock,
+    ) -> Self {
         Self {
             places: Arc::default(),
-            version: version_at(snapshot.read_at),
+            version: version_at(clock.earlier(snapshot.read_at)),
             surveyed: 0,
             epoch: snapshot.sale.epoch,
             counter: 0,

@@ -175,7 +175,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
             let version = if view.mirrored {
                 view.next_version()
             } else {
-                view::version_at(snapshot.read_at).max(view.version + 1)
+                view::version_at(gate.clock.earlier(snapshot.read_at)).max(view.version + 1)
             };
             *view = Arc::new(View { snapshot, ended, version, ..View::clone(view) });
             true
@@ -183,7 +183,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         return line;
     }
     let (arrivals, joins) = mpsc::channel(JOIN_QUEUE);
-    let (view, _) = watch::channel(Arc::new(View::unmirrored(snapshot, ended)));
+    let (view, _) = watch::channel(Arc::new(View::unmirrored(snapshot, ended, &gate.clock)));
     let line = Arc::new(Line {
         id,
         view,
@@ -322,7 +322,7 @@ pub async fn find(gate: &Arc<Gate>, reference: &str) -> Result<Option<Arc<Line>>
 /// The view of a sale that is over and that no gateway follows any more.
 pub async fn past_view(gate: &Gate, sale: SaleId) -> Result<Arc<View>, FlowError> {
     let snapshot = gate.snapshot(sale).await?;
-    Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default())))
+    Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default(), &gate.clock)))
 }
 
 /// Reads one sale from Postgres again and shows what it says; returns its epoch.
