@@ -1,4 +1,8 @@
 //! Holds: recording a batch, and reading them.
+//!
+//! A batch is looked up row by row, each by its key: `LATERAL … OFFSET 0` and `(SELECT … LIMIT 1)` leave the
+//! planner no other way. Free to choose, it goes by statistics, and at the start of a sale there are none:
+//! it read the whole line and every hold of the sale for each batch.
 
 use uuid::Uuid;
 
@@ -202,16 +206,18 @@ impl Tx {
                 SELECT unit, row_number() OVER (ORDER BY unit) AS place
                 FROM (SELECT DISTINCT unit FROM UNNEST($5::int[]) AS asked (unit)) asked, this
                 WHERE unit BETWEEN 1 AND stock
-                  AND NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
-                                  AND h.state IN ('active', 'confirmed'))
-                  AND NOT EXISTS (SELECT FROM withdrawn_units w
-                                  WHERE w.sale_id = $1 AND w.unit_no = unit)
+                  AND (SELECT true FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
+                       AND h.state IN ('active', 'confirmed') LIMIT 1) IS NULL
+                  AND (SELECT true FROM withdrawn_units w
+                       WHERE w.sale_id = $1 AND w.unit_no = unit LIMIT 1) IS NULL
             ), front AS (
-                SELECT ticket, seq FROM joins
-                WHERE sale_id = $1 AND ticket = ANY ($4) AND state = 'waiting'
-                  AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
-                ORDER BY seq LIMIT (SELECT count(*) FROM free)
-                FOR UPDATE
+                SELECT j.ticket, j.seq
+                FROM (SELECT DISTINCT ticket FROM UNNEST($4::uuid[]) AS asked (ticket)) asked,
+                     LATERAL (SELECT ticket, seq FROM joins
+                              WHERE sale_id = $1 AND ticket = asked.ticket AND state = 'waiting'
+                              OFFSET 0 FOR UPDATE) j
+                WHERE j.seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
+                ORDER BY j.seq LIMIT (SELECT count(*) FROM free)
             ), admitted AS (
                 UPDATE joins j SET state = 'admitted', ended_at = this.now
                 FROM front, this
@@ -241,10 +247,13 @@ impl Tx {
         tickets: &[Uuid],
     ) -> Result<Vec<Ticket>, LedgerError> {
         let rows = sqlx::query_scalar!(
-            "SELECT ticket FROM joins
-             WHERE sale_id = $1 AND ticket = ANY ($2) AND state = 'waiting'
-               AND seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
-             ORDER BY seq",
+            "SELECT j.ticket
+             FROM UNNEST($2::uuid[]) AS asked (ticket),
+                  LATERAL (SELECT ticket, seq FROM joins
+                           WHERE sale_id = $1 AND ticket = asked.ticket AND state = 'waiting'
+                           OFFSET 0) j
+             WHERE j.seq > coalesce((SELECT sold_out_seq FROM sales WHERE id = $1), 0)
+             ORDER BY j.seq",
             sale.0,
             tickets,
         )
@@ -257,10 +266,10 @@ impl Tx {
         let rows = sqlx::query_scalar!(
             r#"SELECT DISTINCT unit AS "unit!" FROM UNNEST($2::int[]) AS asked (unit)
                WHERE unit BETWEEN 1 AND (SELECT stock FROM sales WHERE id = $1)
-                 AND NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
-                                 AND h.state IN ('active', 'confirmed'))
-                 AND NOT EXISTS (SELECT FROM withdrawn_units w
-                                 WHERE w.sale_id = $1 AND w.unit_no = unit)"#,
+                 AND (SELECT true FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
+                      AND h.state IN ('active', 'confirmed') LIMIT 1) IS NULL
+                 AND (SELECT true FROM withdrawn_units w
+                      WHERE w.sale_id = $1 AND w.unit_no = unit LIMIT 1) IS NULL"#,
             sale.0,
             units,
         )

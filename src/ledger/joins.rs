@@ -142,7 +142,8 @@ impl Tx {
         let rows = sqlx::query!(
             r#"SELECT a.ticket AS "asked!", a.seq AS "asked_seq!", j.seq AS "seq?", j.state AS "state?"
                FROM UNNEST($2::uuid[], $3::bigint[]) AS a (ticket, seq)
-               LEFT JOIN joins j ON j.sale_id = $1 AND j.ticket = a.ticket
+               LEFT JOIN LATERAL (SELECT seq, state FROM joins
+                                  WHERE sale_id = $1 AND ticket = a.ticket OFFSET 0) j ON true
                WHERE j.seq IS DISTINCT FROM a.seq OR j.state <> 'waiting'"#,
             sale.0,
             tickets,

@@ -82,11 +82,11 @@ impl Ledger {
         }
         let rows = sqlx::query_scalar!(
             r#"SELECT unit AS "unit!" FROM generate_series($2::int, $3::int) AS asked (unit)
-               WHERE NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
-                                 AND h.state IN ('active', 'confirmed'))
-                 AND NOT EXISTS (SELECT FROM withdrawn_units w
-                                 WHERE w.sale_id = $1 AND w.unit_no = unit)
-               ORDER BY unit"#,
+               EXCEPT SELECT unit_no FROM holds
+               WHERE sale_id = $1 AND unit_no BETWEEN $2 AND $3 AND state IN ('active', 'confirmed')
+               EXCEPT SELECT unit_no FROM withdrawn_units
+               WHERE sale_id = $1 AND unit_no BETWEEN $2 AND $3
+               ORDER BY 1"#,
             sale.0,
             after + 1,
             stock.min(after + limit),

@@ -279,10 +279,12 @@ impl Tx {
     pub async fn withdraw(&mut self, id: SaleId, count: i32) -> Result<Vec<i32>, LedgerError> {
         let units = sqlx::query_scalar!(
             "INSERT INTO withdrawn_units (sale_id, unit_no)
-             SELECT $1, unit FROM generate_series(1, (SELECT stock FROM sales WHERE id = $1)) AS u (unit)
-             WHERE NOT EXISTS (SELECT FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
-                               AND h.state IN ('active', 'confirmed'))
-               AND NOT EXISTS (SELECT FROM withdrawn_units w WHERE w.sale_id = $1 AND w.unit_no = unit)
+             SELECT $1, unit FROM (
+                 SELECT unit FROM generate_series(1, (SELECT stock FROM sales WHERE id = $1)) AS u (unit)
+                 EXCEPT SELECT unit_no FROM holds
+                 WHERE sale_id = $1 AND state IN ('active', 'confirmed')
+                 EXCEPT SELECT unit_no FROM withdrawn_units WHERE sale_id = $1
+             ) free
              ORDER BY unit DESC LIMIT $2
              RETURNING unit_no",
             id.0,

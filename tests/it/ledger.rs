@@ -345,6 +345,32 @@ async fn a_number_that_is_handed_out_twice_is_found_and_a_repeated_join_is_not()
 }
 
 #[tokio::test]
+async fn a_batch_reads_its_own_rows_however_long_the_line_is_and_however_many_hold() {
+    const BATCHES: i32 = 30;
+    let book = Book::open(BATCHES * 100).await;
+    // As at the start of a sale: nobody has counted anything, and the planner believes in small tables.
+    for table in ["joins", "holds"] {
+        let off = format!("ALTER TABLE {table} SET (autovacuum_enabled = off)");
+        sqlx::query(sqlx::AssertSqlSafe(off)).execute(&book.sql).await.unwrap();
+    }
+    let joins = book.join(1..=i64::from(BATCHES) * 100).await;
+    for (n, waiters) in (1..).zip(joins.chunks(100)) {
+        let units: Vec<i32> = ((n - 1) * 100 + 1..=n * 100).collect();
+        assert_eq!(book.record(n.into(), waiters, &units).await.admitted, 100);
+    }
+    book.ledger.close().await; // A session tells what it read when it ends.
+    let reads = "SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::bigint
+                 FROM pg_stat_user_tables WHERE relname IN ('joins', 'holds')";
+    eventually("every hold is counted", async || {
+        let made = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'holds'";
+        book.count(made).await == i64::from(BATCHES) * 100
+    })
+    .await;
+    let each = book.count(reads).await / (i64::from(BATCHES) * 100);
+    assert!(each < 20, "{each} rows were read for each hold");
+}
+
+#[tokio::test]
 async fn joins_that_are_taken_for_new_and_are_not_fail_whole_and_say_which_rule() {
     let book = Book::open(1).await;
     let joins = book.join(1..=2).await;
