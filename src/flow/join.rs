@@ -178,7 +178,10 @@ async fn place(
             tickets.iter().zip(&seqs).filter_map(|(t, seq)| seq.map(|seq| (*t, seq))).collect();
         let writing = if are_new && attempt == 1 { Writing::New } else { Writing::Again };
         match journal_in_time(gate, line, placed, writing).await {
-            Ok(Some(journaled)) => return answer(gate, line, group, &seqs, journaled).await,
+            Ok(Some(journaled)) => {
+                answer(gate, line, group, &seqs, journaled).await;
+                return first_in_line(gate, line);
+            }
             Ok(None) => {
                 return tell(group, &seqs, |_, seq| Ok(Place { seq, known: false }));
             }
@@ -191,6 +194,14 @@ async fn place(
         }
     }
     refuse(group, &Refused::Away("redis"));
+}
+
+/// Whoever joins an empty line is admitted as soon as it is known, and not with the next look by time.
+fn first_in_line(gate: &Gate, line: &Line) {
+    let view = line.view();
+    if view.waiting() == 0 && view.snapshot.sale.state == SaleState::Open {
+        gate.nudge();
+    }
 }
 
 async fn rebuild(gate: &Arc<Gate>, line: &Arc<Line>, loss: Loss) {

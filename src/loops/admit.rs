@@ -47,6 +47,7 @@ pub async fn admit_all(gate: Arc<Gate>) {
 
 async fn admit_one(gate: &Arc<Gate>, line: Arc<Line>) {
     let mut ack = Ack::default();
+    let mut views = line.subscribe();
     // A sale may be let go and followed again; then another task has it, with the line that is shown.
     while gate.line_of(line.id).is_some_and(|now| Arc::ptr_eq(&now, &line)) {
         let view = line.view();
@@ -56,7 +57,11 @@ async fn admit_one(gate: &Arc<Gate>, line: Arc<Line>) {
             SaleState::Closed => true, // Redis has forgotten it.
         };
         let pause = if is_idle {
-            LOOK_EVERY
+            // Whoever joins an empty line shows in the next view.
+            if timeout(LOOK_EVERY, views.changed()).await.is_err() {
+                continue;
+            }
+            SHORTEST
         } else {
             match timeout(STEP_WITHIN, admit(gate, &line, &mut ack)).await {
                 Ok(Ok(Next::Now)) => continue,
