@@ -1,0 +1,127 @@
+//! Joins through one gateway, each answered after its journal commit, beside a handler that does nothing;
+//! and the same behind a long line.
+
+use anyhow::{Context, ensure};
+use reqwest::Method;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::rig::{Rig, Server, noop, resident_kib, until};
+use crate::table::{Rounds, Row, alone};
+use crate::usage::Usage;
+use crate::wrk;
+
+const CONNECTIONS: u32 = 256;
+const SECONDS: u32 = 4;
+/// A long line.
+const LONG: i64 = 1_000_000;
+
+async fn sale(rig: &Rig, gateway: &Server, slug: &str) -> anyhow::Result<String> {
+    let settings = json!({ "slug": slug, "name": "Joins", "max_waiting": 10_000_000 });
+    rig.sale(gateway, settings).await
+}
+
+fn path(sale: &str) -> String {
+    format!("/api/v1/sales/{sale}/tickets")
+}
+
+pub async fn run(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
+    let (gateway, noop) = (rig.gateway().await?, noop().await?);
+    let sale = sale(rig, &gateway, "joins").await?;
+    let (mut measured, mut latency) = (Rounds::default(), Vec::new());
+    let mut spent: Vec<(String, Vec<f64>)> = Vec::new();
+    for _ in 0..rounds {
+        let base =
+            wrk::post(&format!("{}{}", noop.base, path(&sale)), CONNECTIONS, SECONDS).await?;
+        let before = Usage::now();
+        let ours =
+            wrk::post(&format!("{}{}", gateway.base, path(&sale)), CONNECTIONS, SECONDS).await?;
+        let each = Usage::now().each_since(&before, ours.per_second * f64::from(SECONDS));
+        for (name, micros) in each {
+            match spent.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, figures)) => figures.push(micros),
+                None => spent.push((name, vec![micros])),
+            }
+        }
+        measured.add(ours.per_second, base.per_second);
+        latency.push(ours.p99_ms);
+    }
+    let mut rows = vec![
+        measured.row("joins, 256 connections", "/s", "a handler that does nothing"),
+        alone("joins, 256 connections in a closed loop: p99", "ms", latency),
+    ];
+    for (name, figures) in spent.into_iter().filter(|(name, _)| name != "bench" && name != "sh") {
+        rows.push(alone(&format!("processor time for a join: {name}"), "µs", figures));
+    }
+    Ok(rows)
+}
+
+/// The same with a million waiting, beside an empty line of the same gateway; and what a waiter takes up.
+pub async fn behind_a_long_line(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
+    let maker = rig.gateway().await?;
+    let (long, short) = (sale(rig, &maker, "long").await?, sale(rig, &maker, "short").await?);
+    rig.operate(&maker, Method::POST, &format!("/sales/{long}/open"), json!({})).await?;
+    maker.kill().await?;
+    let sql = PgPool::connect(&rig.stores.database_url()).await?;
+    sqlx::query(
+        "INSERT INTO joins (sale_id, ticket, seq)
+         SELECT id, gen_random_uuid(), n FROM sales, generate_series(1, $1) AS n
+         WHERE slug = 'long'",
+    )
+    .bind(LONG)
+    .execute(&sql)
+    .await?;
+    sqlx::query("ANALYZE joins").execute(&sql).await?;
+    sql.close().await;
+    let mut redis =
+        redis::Client::open(rig.stores.redis_url())?.get_multiplexed_async_connection().await?;
+    let keys: Vec<String> =
+        redis::cmd("KEYS").arg(format!("ropeline:{{{long}}}:*")).query_async(&mut redis).await?;
+    redis::cmd("DEL").arg(keys).exec_async(&mut redis).await?;
+    // It finds the sale gone, and rebuilds it from the journal.
+    let before = memory(&mut redis).await?;
+    let gateway = rig.gateway().await?;
+    let empty = resident_kib(gateway.pid())?;
+    let queue = format!("ropeline:{{{long}}}:queue");
+    until("the line is rebuilt", async || {
+        let waiting: redis::RedisResult<i64> =
+            redis::cmd("ZCARD").arg(&queue).query_async(&mut redis.clone()).await;
+        waiting.ok().filter(|waiting| *waiting >= LONG)
+    })
+    .await?;
+    let client = reqwest::Client::new();
+    until("the gateway knows the line", async || {
+        let facts =
+            client.get(format!("{}/api/v1/sales/{long}", gateway.base)).send().await.ok()?;
+        let facts: serde_json::Value = serde_json::from_str(&facts.text().await.ok()?).ok()?;
+        facts["waiting"].as_i64().filter(|waiting| *waiting >= LONG)
+    })
+    .await?;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let in_redis = (memory(&mut redis).await? - before) / LONG as f64;
+    let in_gateway = (resident_kib(gateway.pid())? - empty).max(0.0) * 1024.0 / LONG as f64;
+    ensure!(in_redis > 0.0, "Redis took nothing");
+    let mut measured = Rounds::default();
+    for _ in 0..rounds {
+        let base =
+            wrk::post(&format!("{}{}", gateway.base, path(&short)), CONNECTIONS, SECONDS).await?;
+        let ours =
+            wrk::post(&format!("{}{}", gateway.base, path(&long)), CONNECTIONS, SECONDS).await?;
+        measured.add(ours.per_second, base.per_second);
+    }
+    Ok(vec![
+        measured.row("joins behind 1,000,000 waiting", "/s", "an empty line"),
+        alone("a waiter in Redis", "bytes", vec![in_redis]),
+        alone(
+            "a waiter in a gateway, resident memory after it read the line",
+            "bytes",
+            vec![in_gateway],
+        ),
+    ])
+}
+
+async fn memory(redis: &mut redis::aio::MultiplexedConnection) -> anyhow::Result<f64> {
+    let told: String = redis::cmd("INFO").arg("memory").query_async(redis).await?;
+    let line = told.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    Ok(line.context("Redis does not tell its memory")?.trim().parse()?)
+}

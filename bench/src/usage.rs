@@ -1,0 +1,71 @@
+//! Processor time of everything that a rig runs, by kind of process: what a request costs, whoever else is
+//! busy on the machine.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+
+/// Ticks a second of the times in `/proc`, which Linux has fixed at 100 for programs.
+const TICKS: f64 = 100.0;
+
+/// Seconds of processor time so far, by the name of the program.
+#[derive(Debug, Clone, Default)]
+pub struct Usage(BTreeMap<String, f64>);
+
+impl Usage {
+    /// Of this process's descendants.
+    pub fn now() -> Self {
+        let all = processes();
+        let mut used = BTreeMap::new();
+        for process in all.values() {
+            if descends(&all, process, std::process::id()) {
+                *used.entry(process.name.clone()).or_default() += process.seconds;
+            }
+        }
+        Self(used)
+    }
+
+    /// Microseconds for each of `count`, since `before`, by program.
+    pub fn each_since(&self, before: &Self, count: f64) -> BTreeMap<String, f64> {
+        let spent = |name: &str, now: f64| now - before.0.get(name).copied().unwrap_or_default();
+        self.0.iter().map(|(name, now)| (name.clone(), spent(name, *now) * 1e6 / count)).collect()
+    }
+}
+
+struct Process {
+    parent: u32,
+    name: String,
+    seconds: f64,
+}
+
+fn processes() -> HashMap<u32, Process> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, process(pid)?))).collect()
+}
+
+fn process(pid: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name stands in brackets and may hold anything; the fields after it are numbers.
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index)?.parse::<f64>().ok();
+    Some(Process {
+        parent: fields.get(1)?.parse().ok()?,
+        name: name.to_owned(),
+        seconds: (ticks(11)? + ticks(12)?) / TICKS,
+    })
+}
+
+fn descends(all: &HashMap<u32, Process>, process: &Process, from: u32) -> bool {
+    let mut parent = process.parent;
+    while parent != 0 {
+        if parent == from {
+            return true;
+        }
+        match all.get(&parent) {
+            Some(next) => parent = next.parent,
+            None => return false,
+        }
+    }
+    false
+}
