@@ -17,8 +17,9 @@ use crate::sale::Claim;
 
 /// Up to here each change of place is told as it happens.
 const NEAR: u64 = 500;
-/// Further back a place is told at most this often; a shown place stays less than a second old.
-const FAR_GAP: Duration = Duration::from_millis(800);
+/// Further back a place is told at most this often: with the time until this gateway looks at the line again,
+/// a shown place stays less than a second old.
+const FAR_GAP: Duration = Duration::from_millis(650);
 /// Changes that leave the place as it is wait this long: counts of others, the estimate.
 const DETAIL_GAP: Duration = Duration::from_secs(2);
 /// A state is told at least this often, so that a page can tell silence from a dead line.
@@ -34,12 +35,17 @@ pub struct Follow {
     gate: Arc<Gate>,
     views: watch::Receiver<Arc<View>>,
     claim: Claim,
+    /// The last state told, and when.
     shown: Option<(TicketState, Instant)>,
+    /// When a place was last told that was another one than before.
+    placed: Option<Instant>,
+    /// The place is another one by now, and it was too soon to tell.
+    is_behind: bool,
 }
 
 impl Follow {
     pub fn new(gate: Arc<Gate>, line: &Line, claim: Claim) -> Self {
-        Self { gate, views: line.subscribe(), claim, shown: None }
+        Self { gate, views: line.subscribe(), claim, shown: None, placed: None, is_behind: false }
     }
 
     /// The state now, whether it is news or not.
@@ -52,7 +58,7 @@ impl Follow {
         if let Some((shown, _)) = &self.shown {
             state.version = state.version.max(shown.version);
         }
-        self.shown = Some((state.clone(), Instant::now()));
+        self.keep(&state);
         Ok(state)
     }
 
@@ -67,7 +73,11 @@ impl Follow {
                 continue;
             };
             let is_held = matches!(shown.stage, Stage::Admitted { .. });
-            let beat = *told + if is_held { RECHECK } else { HEARTBEAT };
+            let beat = match self.placed {
+                Some(placed) if self.is_behind => placed + FAR_GAP,
+                Some(_) | None if is_held => *told + RECHECK,
+                Some(_) | None => *told + HEARTBEAT,
+            };
             tokio::select! {
                 changed = self.views.changed() => changed.ok()?,
                 () = sleep_until(beat) => {
@@ -90,10 +100,14 @@ impl Follow {
         if let Some(state) = state::in_line(&self.gate, view, self.claim) {
             return Ok(state);
         }
-        let turn = self.gate.lookups.acquire().await;
-        let state = timeout(LOOK_UP_WITHIN, state::of(&self.gate, view, self.claim)).await;
-        drop(turn);
-        state.unwrap_or(Err(FlowError::Unavailable("postgres", None)))
+        // On the heap: in place it would make every waiting socket larger, and few ever look up anything.
+        Box::pin(async {
+            let turn = self.gate.lookups.acquire().await;
+            let state = timeout(LOOK_UP_WITHIN, state::of(&self.gate, view, self.claim)).await;
+            drop(turn);
+            state.unwrap_or(Err(FlowError::Unavailable("postgres", None)))
+        })
+        .await
     }
 
     /// What this view changes for the ticket, if that is to be told now.
@@ -107,34 +121,111 @@ impl Follow {
             return None;
         }
         let state = self.look_up(view).await.ok()?;
-        if !is_due(shown, &state, told.elapsed()) || state.version < shown.version {
+        let since = Since { told: told.elapsed(), placed: self.placed.map(|at| at.elapsed()) };
+        let is_older = state.version < shown.version;
+        if is_older || !is_due(shown, &state, since) {
+            self.is_behind = !is_older && place(shown) != place(&state);
             return None;
         }
-        self.shown = Some((state.clone(), Instant::now()));
+        self.keep(&state);
         Some(state)
+    }
+
+    fn keep(&mut self, state: &TicketState) {
+        let now = Instant::now();
+        let is_new_place =
+            self.shown.as_ref().is_none_or(|(shown, _)| place(shown) != place(state));
+        if is_new_place {
+            self.placed = Some(now);
+        }
+        self.is_behind = false;
+        self.shown = Some((state.clone(), now));
+    }
+}
+
+/// How long ago something was told.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    told: Duration,
+    /// Another place than before; none when that was never.
+    placed: Option<Duration>,
+}
+
+/// The place that a state tells.
+fn place(state: &TicketState) -> Option<u64> {
+    match &state.stage {
+        Stage::Waiting(waiting) => Some(waiting.position),
+        Stage::Scheduled { .. }
+        | Stage::Admitted { .. }
+        | Stage::Confirmed { .. }
+        | Stage::Expired { .. }
+        | Stage::Released { .. }
+        | Stage::SoldOut
+        | Stage::Closed
+        | Stage::Left
+        | Stage::Removed => None,
     }
 }
 
 /// Whether `new` is to be told so long after `old` was.
-fn is_due(old: &TicketState, new: &TicketState, since: Duration) -> bool {
+fn is_due(old: &TicketState, new: &TicketState, since: Since) -> bool {
     if old.notice != new.notice {
         return true;
     }
     match (&old.stage, &new.stage) {
         (Stage::Waiting(old), Stage::Waiting(new)) => is_place_due(old, new, since),
         (Stage::Scheduled { .. }, Stage::Scheduled { .. }) => {
-            since >= DETAIL_GAP && old.stage != new.stage
+            since.told >= DETAIL_GAP && old.stage != new.stage
         }
         (old, new) => old != new,
     }
 }
 
-fn is_place_due(old: &Waiting, new: &Waiting, since: Duration) -> bool {
+fn is_place_due(old: &Waiting, new: &Waiting, since: Since) -> bool {
     if old.paused != new.paused {
         true
     } else if old.position != new.position {
-        new.position <= NEAR || since >= FAR_GAP
+        new.position <= NEAR || since.placed.is_none_or(|placed| placed >= FAR_GAP)
     } else {
-        old != new && since >= DETAIL_GAP
+        old != new && since.told >= DETAIL_GAP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(position: u64, waiting: u64) -> Waiting {
+        Waiting {
+            position,
+            waiting,
+            stock: None,
+            next_return_at: None,
+            eta: None,
+            chance: None,
+            paused: false,
+            next_poll_seconds: 1,
+        }
+    }
+
+    #[test]
+    fn a_place_far_back_is_told_at_once_unless_another_one_was_told_just_now() {
+        let (old, new) = (at(9_000, 10_000), at(8_900, 9_900));
+        let told = Duration::ZERO;
+        let due = |placed| is_place_due(&old, &new, Since { told, placed });
+        assert!(due(None), "whatever else was told just now");
+        assert!(due(Some(FAR_GAP)));
+        assert!(!due(Some(FAR_GAP / 2)));
+        let near = Since { told, placed: Some(Duration::ZERO) };
+        assert!(is_place_due(&at(NEAR + 1, 900), &at(NEAR, 899), near), "near the front, always");
+    }
+
+    #[test]
+    fn what_leaves_the_place_as_it_is_waits_longer() {
+        let (old, new) = (at(9_000, 10_000), at(9_000, 9_900));
+        let since = |told| Since { told, placed: None };
+        assert!(!is_place_due(&old, &new, since(FAR_GAP)));
+        assert!(is_place_due(&old, &new, since(DETAIL_GAP)));
+        assert!(!is_place_due(&old, &old, since(DETAIL_GAP)));
     }
 }
