@@ -19,6 +19,7 @@ use rand::RngExt;
 use serde_json::json;
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::App;
 use super::bodies::StateEvent;
@@ -123,18 +124,32 @@ pub async fn socket(
             drop(slot);
         }));
     };
-    let follow = Follow::new(app.gate.clone(), &line, claim);
-    let watching = Watching::begin(&app.watchers, claim.ticket, "websocket");
-    let guard = app.sockets.token();
+    let open = Box::new(Open {
+        follow: Follow::new(app.gate.clone(), &line, claim),
+        watching: Watching::begin(&app.watchers, claim.ticket, "websocket"),
+        _counted: (app.sockets.token(), slot),
+        app,
+    });
     Ok(upgrade.on_upgrade(move |socket| async move {
         #[cfg(feature = "faults")]
-        let Some(socket) = mistakes::without_bounds(&app, socket, &claim).await else { return };
-        run(&app, Socket::new(socket), follow, &watching).await;
-        drop((watching, guard, slot));
+        let Some(socket) = mistakes::without_bounds(&open.app, socket, &claim).await else {
+            return;
+        };
+        run(open, Box::new(Socket::new(socket))).await;
     }))
 }
 
-async fn run(app: &App, mut socket: Socket, mut follow: Follow, watching: &Watching) {
+/// What an open socket needs. In a box, as the socket is: a future keeps a place for whatever is moved into it
+/// and another one for where it goes on, and there are thousands of these.
+struct Open {
+    app: App,
+    follow: Follow,
+    watching: Watching,
+    _counted: (TaskTrackerToken, Option<Slot>),
+}
+
+async fn run(mut open: Box<Open>, mut socket: Box<Socket>) {
+    let Open { app, follow, watching, _counted } = &mut *open;
     let mut ping = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     let (mut unanswered, mut nonsense) = (0_u32, 0_u32);
     loop {

@@ -115,19 +115,24 @@ impl Socket {
     }
 
     /// Says farewell.
-    pub async fn close(mut self, code: u16, why: &'static str) {
+    pub async fn close(&mut self, code: u16, why: &'static str) {
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(why) };
-        if self.send(Message::Close(Some(frame))).await.is_ok() {
-            // Give the client a moment to answer, so that it sees the code and not a reset.
-            let answered = async { while let Some(Ok(_)) = self.inner.recv().await {} };
-            let _ = timeout(FAREWELL, answered).await;
-        }
+        // On the heap: an open socket must not be larger for what happens once, at its end.
+        Box::pin(async {
+            if self.send(Message::Close(Some(frame))).await.is_ok() {
+                // Give the client a moment to answer, so that it sees the code and not a reset.
+                let answered = async { while let Some(Ok(_)) = self.inner.recv().await {} };
+                let _ = timeout(FAREWELL, answered).await;
+            }
+        })
+        .await;
     }
 
     /// Answers the client's farewell.
-    pub async fn farewell(mut self) {
+    pub async fn farewell(&mut self) {
         // Reading on sends the answer.
-        let _ = timeout(FAREWELL, async { while self.inner.recv().await.is_some() {} }).await;
+        let heard = async { while self.inner.recv().await.is_some() {} };
+        let _ = Box::pin(timeout(FAREWELL, heard)).await;
     }
 }
 
