@@ -4,9 +4,11 @@ WORKDIR /build
 ENV SQLX_OFFLINE=true
 # The dependencies first, around an empty program: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
+COPY bench/Cargo.toml bench/
 COPY drill/Cargo.toml drill/
 COPY race/Cargo.toml race/
-RUN mkdir src drill/src race/src && echo 'fn main() {}' > src/main.rs \
+RUN mkdir -p src/bin/stampede bench/src drill/src race/src && echo 'fn main() {}' > src/main.rs \
+    && cp src/main.rs src/bin/stampede/ && cp src/main.rs bench/src/ \
     && touch src/lib.rs drill/src/lib.rs race/src/lib.rs \
     && cargo build --release --locked --bin ropeline
 COPY . .

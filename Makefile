@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race setup check prepare screenshots stampede fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race bench setup check prepare screenshots stampede fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -27,6 +27,7 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo test -p ropeline-drill
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
 	cargo test -p ropeline-race
+	cargo clippy -p ropeline-bench --all-targets -- -D warnings
 	cargo run -q -p ropeline-drill -- mistakes
 	@# Every point and action, with the aftermath that takes the most; make cases plays them all.
 	cargo run -q -p ropeline-drill -- cases --after redis-empty
@@ -46,6 +47,7 @@ check: needs-cargo ## formatting and lints, in seconds
 	cargo clippy --all-targets --features stampede -- -D warnings
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
+	cargo clippy -p ropeline-bench --all-targets -- -D warnings
 
 prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 	@scripts/setup
@@ -82,6 +84,12 @@ fuzz-api: needs-cargo ## the API through its own /openapi.json; options: EXAMPLE
 recovery: needs-cargo ## measure how long a line of 1,000, 100,000 and 1,000,000 takes to be back; minutes
 	@scripts/setup
 	cargo run --release -p ropeline-drill -- recovery $(ARGS)
+
+bench: needs-cargo ## what ropeline does beside what the machine gives, in about ten minutes; options: ARGS="joins --rounds 9"
+	@scripts/setup --bench
+	cargo build --release --bin ropeline
+	cargo build --release -p ropeline-bench
+	target/release/bench $(ARGS)
 
 race: needs-cargo ## the last units sold in every known way, side by side, in minutes; options: ARGS="--only …"
 	@scripts/setup

@@ -133,8 +133,9 @@ async fn moved(crowd: &Crowd, count: u64) -> anyhow::Result<Value> {
         ensure!(begun.elapsed() < Duration::from_secs(30), "not every socket was told");
         sleep(Duration::from_millis(1)).await;
     }
-    let mut at: Vec<u64> =
-        crowd.shown.iter().map(|shown| shown.at.load(Ordering::Relaxed)).collect();
+    // Who was admitted has no place any more.
+    let told = crowd.shown.iter().map(|shown| shown.at.load(Ordering::Relaxed));
+    let mut at: Vec<u64> = told.filter(|at| *at > 0).collect();
     at.sort_unstable();
     let part = |share: usize| at[(at.len() - 1) * share / 1_000];
     Ok(json!({ "p50": part(500), "p99": part(990), "last": part(1_000) }))
@@ -269,7 +270,10 @@ async fn watch(
             upgraded = true;
         }
         while let Some((size, payload)) = frame(&rest)? {
-            if let Some(place) = place(&rest[payload..size], crowd.args.bare) {
+            if is_over(&rest[payload..size]) {
+                crowd.shown[index].at.store(0, Ordering::Relaxed);
+                crowd.shown[index].moved.store(u64::MAX, Ordering::Release);
+            } else if let Some(place) = place(&rest[payload..size], crowd.args.bare) {
                 show(crowd, index, first, place, now);
                 permit.take();
                 if let Some(lost) = lost.take() {
@@ -310,6 +314,12 @@ fn frame(bytes: &[u8]) -> anyhow::Result<Option<(usize, usize)>> {
         length => (usize::from(length), 2),
     };
     Ok((bytes.len() >= payload + length).then_some((payload + length, payload)))
+}
+
+/// Whether this shopper is in line no more.
+fn is_over(payload: &[u8]) -> bool {
+    let name = b"\"state\":\"admitted\"";
+    payload.windows(name.len()).any(|part| part == name)
 }
 
 /// The place that a state tells; of the bare broadcast, a number that falls as places do.

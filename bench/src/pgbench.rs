@@ -1,6 +1,6 @@
 //! pgbench with ropeline's own statements, as its queries were checked at build: what Postgres alone gives.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use ropeline::dev::stores::Stores;
@@ -23,6 +23,13 @@ pub fn statement(mark: &str, values: &[&str]) -> anyhow::Result<String> {
     anyhow::bail!("no checked query has {mark:?}; run from the folder of the project")
 }
 
+/// pgbench stands beside the server's own programs, which are in no `PATH` on Debian.
+async fn program() -> anyhow::Result<PathBuf> {
+    let said = Command::new("scripts/postgres-bin").output().await?;
+    ensure!(said.status.success(), "no Postgres; run make setup");
+    Ok(PathBuf::from(String::from_utf8(said.stdout)?.trim()).join("pgbench"))
+}
+
 /// Transactions a second of this script, each run once for each of `transactions` by so many clients.
 pub async fn run(
     stores: &Stores,
@@ -33,7 +40,7 @@ pub async fn run(
     let file = Path::new("target/bench/pgbench.sql");
     std::fs::create_dir_all("target/bench")?;
     std::fs::write(file, script)?;
-    let said = Command::new("pgbench")
+    let said = Command::new(program().await?)
         .args(["--no-vacuum", "--client", &clients.to_string(), "--jobs", "1"])
         .args(["--transactions", &(transactions / clients).to_string()])
         .arg("--file")

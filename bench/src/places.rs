@@ -103,14 +103,14 @@ async fn open_sale(
 async fn moves(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
     let (gateway, bare) = (rig.gateway().await?, fanout().await?);
     let sale = open_sale(rig, &gateway, 1, 10).await?;
-    let mut ours = Crowd::open(&[&gateway], Some(&sale), TOLD + 1, 1).await?;
+    let mut ours = Crowd::open(&[&gateway], Some(&sale), TOLD + rounds as usize, 1).await?;
     let mut base = Crowd::open(&[&bare], None, TOLD, 2).await?;
     let sql = PgPool::connect(&rig.stores.database_url()).await?;
     let client = reqwest::Client::new();
     let (mut last, mut middle) = (Rounds::default(), Rounds::default());
     for round in 1..=u64::from(rounds) {
         sleep(Duration::from_secs(3)).await; // Everybody's last word is old enough.
-        let seeded = json!({ "count": round });
+        let seeded = json!({ "count": 1 });
         rig.operate(&gateway, Method::POST, &format!("/sales/{sale}/tokens"), seeded).await?;
         let told = ours.ask(&format!("moved {round}")).await?;
         let committed: i64 = sqlx::query_scalar(

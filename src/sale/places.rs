@@ -134,6 +134,13 @@ pub struct Places {
 }
 
 impl Places {
+    /// What it takes up on the heap.
+    pub fn bytes(&self) -> usize {
+        let segment =
+            |s: &Segment| size_of_val(s) + s.words.capacity() * 8 + s.blocks.capacity() * 4;
+        self.segments.values().map(segment).sum()
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> u64 {
         self.segments.values().map(Segment::count).sum()
