@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race bench setup check prepare screenshots stampede fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race bench counts setup check prepare screenshots stampede fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -101,6 +101,11 @@ stampede: needs-cargo ## a crowd against a gateway of its own, measured; options
 	cargo build --release --features stampede --bins
 	target/release/stampede --json target/stampede.json --html target/stampede.html $(ARGS)
 	@echo "The page: target/stampede.html"
+
+counts: needs-cargo ## count what a join, a frame and a confirm cost, against the record; options: ARGS="--record"
+	@scripts/setup
+	cargo build --release -p ropeline-bench --bin counts
+	target/release/counts $(ARGS)
 
 fmt: needs-cargo ## format the source
 	cargo fmt --all
