@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
@@ -315,16 +316,19 @@ async fn pages<F: Future<Output = Value>>(ask: &impl Fn(String) -> F, path: &str
 
 /// Whoever was admitted later has a higher number, and no unit was two shoppers' at one time.
 fn in_order(holds: &[Value]) {
-    let text = |hold: &Value, name: &str| hold[name].as_str().unwrap_or("9999").to_owned();
-    let mut by_time: Vec<(String, u64)> = holds
+    // As times: as text 48.8Z comes after 48.81Z.
+    let time = |hold: &Value, name: &str| -> Timestamp {
+        hold[name].as_str().map_or(Timestamp::MAX, |text| text.parse().unwrap())
+    };
+    let mut by_time: Vec<(Timestamp, u64)> = holds
         .iter()
-        .map(|hold| (text(hold, "admitted_at"), hold["number"].as_u64().unwrap()))
+        .map(|hold| (time(hold, "admitted_at"), hold["number"].as_u64().unwrap()))
         .collect();
     by_time.sort();
     assert!(by_time.windows(2).all(|two| two[0].1 < two[1].1), "admitted in the order of joining");
-    let mut by_unit: BTreeMap<u64, Vec<(String, String)>> = BTreeMap::new();
+    let mut by_unit: BTreeMap<u64, Vec<(Timestamp, Timestamp)>> = BTreeMap::new();
     for hold in holds {
-        let times = (text(hold, "admitted_at"), text(hold, "ended_at"));
+        let times = (time(hold, "admitted_at"), time(hold, "ended_at"));
         by_unit.entry(hold["unit"].as_u64().unwrap()).or_default().push(times);
     }
     for (unit, mut times) in by_unit {
