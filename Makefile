@@ -28,6 +28,7 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
 	cargo test -p ropeline-race
 	cargo clippy -p ropeline-bench --all-targets -- -D warnings
+	cargo test -p ropeline-bench
 	cargo run -q -p ropeline-drill -- mistakes
 	@# Every point and action, with the aftermath that takes the most; make cases plays them all.
 	cargo run -q -p ropeline-drill -- cases --after redis-empty
