@@ -41,6 +41,12 @@ const ROWS: &[(i64, &str)] = &[
          UPDATE holds SET state = 'confirmed', ended_at = now()",
     ),
     (5, "UPDATE deployment SET secret_print = '\\x01', history = '1/1'"),
+    (
+        6,
+        "INSERT INTO joins (sale_id, ticket, seq)
+         SELECT '11111111-1111-7111-8111-111111111111', gen_random_uuid(), n
+         FROM generate_series(3, 5) AS n",
+    ),
 ];
 
 /// One Postgres, with a database for each test that asks.
