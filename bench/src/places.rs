@@ -130,6 +130,8 @@ async fn moves(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
     ours.close().await?;
     base.close().await?;
     sql.close().await;
+    gateway.kill().await?; // It asks Redis, too.
+    bare.kill().await?;
     Ok(vec![
         last.row("10,000 sockets: the last has its new place after", "ms", "bare broadcast"),
         middle.row("10,000 sockets: half have their new place after", "ms", "bare broadcast"),
