@@ -16,6 +16,9 @@ use crate::flow::{Gate, audit, expire, keyed, selfcheck, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
+/// The least time between two looks, however many nudges come: in a sale with units for everyone each group of
+/// joins is the first in line, and each look asks Postgres for every running sale.
+const WATCH_GAP: Duration = Duration::from_millis(20);
 /// How often holds that are due are ended.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
 /// How often Redis is held against Postgres.
@@ -77,7 +80,10 @@ async fn watch_all(gate: Arc<Gate>) {
         watch::tick(&gate).await;
         tokio::select! {
             () = sleep(WATCH_EVERY) => {}
-            () = watch::nudged(&gate) => {}
+            () = async {
+                sleep(WATCH_GAP).await;
+                watch::nudged(&gate).await;
+            } => {}
         }
     }
 }
