@@ -217,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn a_million_who_wait_take_less_than_two_bytes_each() {
+        let mut line = Places::default();
+        line.add_range(1, 0, 1_000_000);
+        assert_eq!(line.waiting(), 1_000_000);
+        assert!((100_000..2_000_000).contains(&line.bytes()), "{}", line.bytes());
+    }
+
+    #[test]
     fn a_number_out_of_all_bounds_is_not_mirrored_and_moves_nobody() {
         let mut places = Places::default();
         places.add(Seq::new(1, 70));
