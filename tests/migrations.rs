@@ -47,6 +47,11 @@ const ROWS: &[(i64, &str)] = &[
          SELECT '11111111-1111-7111-8111-111111111111', gen_random_uuid(), n
          FROM generate_series(3, 5) AS n",
     ),
+    (
+        12,
+        "INSERT INTO doubtful_numbers (sale_id, epoch, first, last)
+         VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 5)",
+    ),
 ];
 
 /// One Postgres, with a database for each test that asks.

@@ -35,6 +35,8 @@ pub struct Follow {
     gate: Arc<Gate>,
     views: watch::Receiver<Arc<View>>,
     claim: Claim,
+    /// The journal has told that this is the ticket's number.
+    is_own_number: bool,
     /// The last state told, and when.
     shown: Option<(TicketState, Instant)>,
     /// When a place was last told that was another one than before.
@@ -45,7 +47,15 @@ pub struct Follow {
 
 impl Follow {
     pub fn new(gate: Arc<Gate>, line: &Line, claim: Claim) -> Self {
-        Self { gate, views: line.subscribe(), claim, shown: None, placed: None, is_behind: false }
+        Self {
+            gate,
+            views: line.subscribe(),
+            claim,
+            is_own_number: false,
+            shown: None,
+            placed: None,
+            is_behind: false,
+        }
     }
 
     /// The state now, whether it is news or not.
@@ -96,23 +106,27 @@ impl Follow {
     }
 
     /// The state by this view; Postgres is asked by a few watchers at a time only.
-    async fn look_up(&self, view: &View) -> Result<TicketState, FlowError> {
-        if let Some(state) = state::in_line(&self.gate, view, self.claim) {
+    async fn look_up(&mut self, view: &View) -> Result<TicketState, FlowError> {
+        let from_memory = if self.is_own_number { state::of_own_number } else { state::in_line };
+        if let Some(state) = from_memory(&self.gate, view, self.claim) {
             return Ok(state);
         }
         // On the heap: in place it would make every waiting socket larger, and few ever look up anything.
-        Box::pin(async {
+        let state = Box::pin(async {
             let turn = self.gate.lookups.acquire().await;
             let state = timeout(LOOK_UP_WITHIN, state::of(&self.gate, view, self.claim)).await;
             drop(turn);
             state.unwrap_or(Err(FlowError::Unavailable("postgres", None)))
         })
-        .await
+        .await?;
+        // A number stays a ticket's once it is in the journal.
+        (self.claim, self.is_own_number) = (state.claim, true);
+        Ok(state)
     }
 
     /// What this view changes for the ticket, if that is to be told now.
     async fn news(&mut self, view: &View) -> Option<TicketState> {
-        let (shown, told) = self.shown.as_ref()?;
+        let (shown, _) = self.shown.as_ref()?;
         let is_held = matches!(shown.stage, Stage::Admitted { .. });
         if is_held
             && !view.ended.contains(&self.claim.ticket)
@@ -121,6 +135,7 @@ impl Follow {
             return None;
         }
         let state = self.look_up(view).await.ok()?;
+        let (shown, told) = self.shown.as_ref()?;
         let since = Since { told: told.elapsed(), placed: self.placed.map(|at| at.elapsed()) };
         let is_older = state.version < shown.version;
         if is_older || !is_due(shown, &state, since) {

@@ -348,7 +348,7 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
                     // Numbers of an older epoch were lost with it, and it was rebuilt since.
                     let epoch = joins.first().map_or(0, |(_, seq)| seq.epoch());
                     recover::soon(gate, line, epoch, Loss::DoubledNumber);
-                    // Each gets a number of its own when its shopper comes back.
+                    place_anew(gate, line, &journaled.doubled).await;
                 }
                 return;
             }
@@ -359,6 +359,19 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
             Err(_) => sleep(DEFERRED_RETRY).await,
         }
     }
+}
+
+/// Gives tickets that were answered with somebody else's numbers each one of its own, at the end of the line,
+/// for as long as the sale takes joins. Should this gateway end first, their shoppers' next look does it.
+async fn place_anew(gate: &Arc<Gate>, line: &Line, tickets: &[Ticket]) {
+    let anew = tickets.iter().map(|ticket| async move {
+        while let Err(FlowError::Unavailable(..)) = join(gate, line, *ticket).await
+            && !gate.draining.is_cancelled()
+        {
+            sleep(DEFERRED_RETRY).await;
+        }
+    });
+    futures_util::future::join_all(anew).await;
 }
 
 /// Answers a journaled group, after Redis was told of whoever may not stand where it put them.

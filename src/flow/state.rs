@@ -103,8 +103,14 @@ impl Stage {
 /// the whole stays exact as a double.
 const VERSION_BITS: u32 = 50;
 
-/// The state of a ticket that is in line, from memory alone; nothing when Postgres must be asked.
+/// The state of a ticket that is in line, from memory alone; nothing when Postgres must be asked. Memory has
+/// numbers and no tickets, so a number that may be another ticket's too does not tell.
 pub fn in_line(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
+    if view.snapshot.is_doubtful(claim.seq) { None } else { of_own_number(gate, view, claim) }
+}
+
+/// The same for a ticket whose number the journal has told.
+pub(super) fn of_own_number(gate: &Gate, view: &View, claim: Claim) -> Option<TicketState> {
     let sale = &view.snapshot.sale;
     if sale.state == SaleState::Closed
         || sale.was_told_sold_out(claim.seq)
@@ -129,10 +135,16 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
     let seq = facts.as_ref().map_or(claim.seq, |facts| facts.seq);
     let mut claim = Claim { seq, ..claim };
     let stage = match facts {
-        None => {
-            claim.seq = adopt(gate, view, claim).await?;
-            undecided(gate, view, claim).await?
-        }
+        None => match adopt(gate, view, claim).await {
+            Ok(seq) => {
+                claim.seq = seq;
+                undecided(gate, view, claim).await?
+            }
+            // It had no place of its own left, and there is none to be had any more.
+            Err(FlowError::Refused(Refusal::SoldOut)) => Stage::SoldOut,
+            Err(FlowError::Refused(Refusal::SaleClosed)) => Stage::Closed,
+            Err(error) => return Err(error),
+        },
         Some(facts) => match facts.fate {
             Fate::Left => Stage::Left,
             Fate::Removed => Stage::Removed,
@@ -221,7 +233,7 @@ async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowE
     if !journaled.doubled.is_empty() {
         // Another ticket has this number by now: Redis lost it before anyone could write it down. It gets
         // one of its own, for a good credential never is no ticket.
-        let line = gate.line_of(claim.sale).ok_or(Refusal::NoSuchTicket)?;
+        let line = gate.line_of(claim.sale).ok_or(Refusal::SaleClosed)?;
         return Ok(join::join(gate, &line, claim.ticket).await?.seq);
     }
     let sale = &view.snapshot.sale;

@@ -115,7 +115,7 @@ pub async fn socket(
     let upgrade = socket::bounded(upgrade.protocols(["ropeline.v1"]), slot.as_ref());
     let Some(line) = line else {
         // The sale is long over: its ticket has one last state.
-        let (_, state) = ticket_state(&app, &sale, &ticket, &parts.headers).await?;
+        let state = ticket_state(&app, &sale, &ticket, &parts.headers).await?;
         return Ok(upgrade.on_upgrade(move |socket| async move {
             let mut socket = Socket::new(socket);
             if tell(&app, &mut socket, &state).await.is_ok() {
@@ -261,7 +261,7 @@ pub async fn events(
 ) -> Result<Response, Problem> {
     let (claim, line) = claimed(&app, &sale, &ticket, &headers).await?;
     let Some(line) = line else {
-        let (_, state) = ticket_state(&app, &sale, &ticket, &headers).await?;
+        let state = ticket_state(&app, &sale, &ticket, &headers).await?;
         let last = Ok::<_, Infallible>(event(&app, &state));
         return Ok(Sse::new(stream::iter([last])).into_response());
     };

@@ -42,8 +42,6 @@ async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Prob
             };
             match state::of(&app.gate, &view, claim).await {
                 Ok(state) => Some((claim, state)),
-                // The ticket's number was lost before anyone could write it down; a new one is offered.
-                Err(FlowError::Refused(Refusal::NoSuchTicket)) => None,
                 Err(error) => return Err(error.into()),
             }
         }

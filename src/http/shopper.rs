@@ -150,26 +150,25 @@ pub async fn ticket(
     Path((sale, ticket)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (claim, state) = ticket_state(&app, &sale, &ticket, &headers).await?;
+    let state = ticket_state(&app, &sale, &ticket, &headers).await?;
     metrics::counter!(crate::telemetry::STATES_SENT, "kind" => "poll").increment(1);
-    let shape = TicketShape::new(&app, &TicketState { claim, ..state });
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(shape)).into_response())
+    Ok(([(header::CACHE_CONTROL, "no-store")], Json(TicketShape::new(&app, &state)))
+        .into_response())
 }
 
-/// The claim that a request proves to this ticket, and its state now.
+/// The state of this ticket now, for whoever proves a claim to it.
 pub async fn ticket_state(
     app: &App,
     sale: &str,
     ticket: &str,
     headers: &HeaderMap,
-) -> Result<(Claim, TicketState), Problem> {
+) -> Result<TicketState, Problem> {
     let (claim, line) = claimed(app, sale, ticket, headers).await?;
     let view = match line {
         Some(line) => line.view(),
         None => watch::past_view(&app.gate, claim.sale).await?,
     };
-    let state = state::of(&app.gate, &view, claim).await?;
-    Ok((claim, state))
+    Ok(state::of(&app.gate, &view, claim).await?)
 }
 
 /// The claim that a request proves to this ticket of this sale, and the sale's line while it runs.

@@ -128,7 +128,36 @@ impl Tx {
         if written.rows_affected() < joins.len() as u64 {
             self.sort_out(sale, &tickets, &seqs, &mut journaled).await?;
         }
+        if even_if_over && !journaled.doubled.is_empty() {
+            self.doubt(sale, joins, &journaled.doubled).await?;
+        }
         Ok(journaled)
+    }
+
+    /// Remembers that these tickets were answered with numbers which are others' as well: from now on nobody's
+    /// place is told by such a number alone.
+    async fn doubt(
+        &mut self,
+        sale: SaleId,
+        joins: &[(Ticket, Seq)],
+        doubled: &[Ticket],
+    ) -> Result<(), LedgerError> {
+        let numbers = joins.iter().filter(|(ticket, _)| doubled.contains(ticket));
+        let (epochs, seqs): (Vec<i32>, Vec<i64>) =
+            numbers.map(|(_, seq)| (seq.epoch(), seq.0)).unzip();
+        sqlx::query!(
+            "INSERT INTO doubtful_numbers AS d (sale_id, epoch, first, last)
+             SELECT $1, epoch, min(seq), max(seq)
+             FROM UNNEST($2::int[], $3::bigint[]) AS n (epoch, seq) GROUP BY epoch ORDER BY epoch
+             ON CONFLICT (sale_id, epoch) DO UPDATE
+             SET first = LEAST(d.first, excluded.first), last = GREATEST(d.last, excluded.last)",
+            sale.0,
+            &epochs,
+            &seqs,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
     }
 
     /// Finds what was there before: rows of these tickets that say something else, and tickets without a row.
@@ -163,15 +192,19 @@ impl Tx {
     }
 
     /// Ends a waiting ticket, and writes it into the journal first if it never got there. Returns what
-    /// became of it, for admission may have been faster, and whether this changed it.
+    /// became of it, for admission may have been faster, and whether this changed it; nothing when the
+    /// number is another ticket's, and this one has none.
     pub async fn end_ticket(
         &mut self,
         sale: SaleId,
         ticket: Ticket,
         seq: Seq,
         removed: bool,
-    ) -> Result<(Fate, bool), LedgerError> {
-        self.journal(sale, &[(ticket, seq)], Writing::Answered).await?;
+    ) -> Result<Option<(Fate, bool)>, LedgerError> {
+        let journaled = self.journal(sale, &[(ticket, seq)], Writing::Answered).await?;
+        if !journaled.doubled.is_empty() {
+            return Ok(None);
+        }
         let state = if removed { "removed" } else { "left" };
         let changed = sqlx::query!(
             "UPDATE joins SET state = $3, ended_at = clock_timestamp()
@@ -183,7 +216,7 @@ impl Tx {
         .execute(&mut *self.0)
         .await?;
         if changed.rows_affected() == 1 {
-            return Ok((Fate::parse(state)?, true));
+            return Ok(Some((Fate::parse(state)?, true)));
         }
         let state = sqlx::query_scalar!(
             "SELECT state FROM joins WHERE sale_id = $1 AND ticket = $2",
@@ -192,7 +225,7 @@ impl Tx {
         )
         .fetch_one(&mut *self.0)
         .await?;
-        Ok((Fate::parse(&state)?, false))
+        Ok(Some((Fate::parse(&state)?, false)))
     }
 
     /// Whether the journal has this ticket, and at which number.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Ledger, LedgerError};
-use crate::sale::{Sale, SaleId, Stock, Ticket};
+use crate::sale::{Sale, SaleId, Seq, Stock, Ticket};
 
 /// How far back the list of ended holds reaches behind the last snapshot: longer than any commit takes.
 const ENDED_OVERLAP_SECONDS: f64 = 6.0;
@@ -36,9 +36,16 @@ pub struct SaleSnapshot {
     pub next_return_at: Option<Timestamp>,
     /// Tickets whose holds ended in the last seconds.
     pub ended: Vec<Ticket>,
+    /// From which to which number, both included, a number may be two tickets'.
+    pub doubtful: Vec<(Seq, Seq)>,
 }
 
 impl SaleSnapshot {
+    /// Whether another ticket may have been given this number too.
+    pub fn is_doubtful(&self, seq: Seq) -> bool {
+        self.doubtful.iter().any(|(first, last)| (*first..=*last).contains(&seq))
+    }
+
     /// Tickets admitted since the sale was made.
     pub fn admitted(&self) -> i64 {
         self.stock.held + self.stock.sold + self.returned
@@ -81,11 +88,17 @@ impl Ledger {
         asked: Instant,
     ) -> Result<Vec<SaleSnapshot>, LedgerError> {
         let ids: Vec<Uuid> = sales.iter().map(|sale| sale.id.0).collect();
+        // The stock is read again, by the statement that counts: units that are added and held between two
+        // statements would be held and not there.
         let counts = sqlx::query!(
-            r#"SELECT s.id,
+            r#"SELECT s.id, s.stock,
                       (SELECT count(*) FROM withdrawn_units w WHERE w.sale_id = s.id) AS "withdrawn!",
                       h.held AS "held!", h.sold AS "sold!", h.returned AS "returned!",
-                      h.first_due + make_interval(secs => s.expiry_grace_seconds) AS next_return_at
+                      h.first_due + make_interval(secs => s.expiry_grace_seconds) AS next_return_at,
+                      ARRAY(SELECT first FROM doubtful_numbers d WHERE d.sale_id = s.id
+                            ORDER BY epoch) AS "doubtful_first!",
+                      ARRAY(SELECT last FROM doubtful_numbers d WHERE d.sale_id = s.id
+                            ORDER BY epoch) AS "doubtful_last!"
                FROM sales s, LATERAL (
                    SELECT count(*) FILTER (WHERE state = 'active') AS held,
                           count(*) FILTER (WHERE state = 'confirmed') AS sold,
@@ -115,8 +128,10 @@ impl Ledger {
         let mut counts: HashMap<Uuid, _> = counts.into_iter().map(|row| (row.id, row)).collect();
         Ok(sales
             .into_iter()
-            .filter_map(|sale| {
+            .filter_map(|mut sale| {
                 let row = counts.remove(&sale.id.0)?;
+                sale.stock = row.stock;
+                let (first, last) = (row.doubtful_first, row.doubtful_last);
                 Some(SaleSnapshot {
                     stock: Stock {
                         seeded: i64::from(sale.stock),
@@ -127,6 +142,7 @@ impl Ledger {
                     returned: row.returned,
                     next_return_at: row.next_return_at.map(jiff_sqlx::Timestamp::to_jiff),
                     ended: ended.remove(&sale.id.0).unwrap_or_default(),
+                    doubtful: first.into_iter().map(Seq).zip(last.into_iter().map(Seq)).collect(),
                     sale,
                     read_at,
                     asked,

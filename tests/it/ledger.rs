@@ -145,9 +145,9 @@ async fn when_leaving_and_admission_meet_exactly_one_wins() {
             let book = book.clone();
             tokio::spawn(async move {
                 let mut tx = book.ledger.begin_line().await.unwrap();
-                let (fate, _) = tx.end_ticket(book.sale, ticket, seq, false).await.unwrap();
+                let ended = tx.end_ticket(book.sale, ticket, seq, false).await.unwrap();
                 tx.commit().await.unwrap();
-                fate
+                ended.unwrap().0
             })
         };
         let recorded = book.record(n, &waiters, &[n as i32]).await;

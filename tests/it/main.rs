@@ -16,6 +16,7 @@ mod support;
 mod browser;
 mod crowd;
 mod described;
+mod doubled;
 mod drain;
 mod endings;
 mod failover;

@@ -69,6 +69,8 @@ pub enum Of {
     Join,
     /// A rebuild of Redis begins; the state is the new epoch.
     Epoch,
+    /// The sale is sold out, finally for everyone up to the number that is the state; more units may come.
+    SoldOut,
 }
 
 /// One change of a hold, a ticket or the epoch, in the order in which Postgres let it happen.
@@ -238,6 +240,7 @@ async fn read_trail(sql: &PgPool) -> Result<Vec<Step>> {
         of: match &*kind {
             "hold" => Of::Hold,
             "epoch" => Of::Epoch,
+            "sold-out" => Of::SoldOut,
             _ => Of::Join,
         },
         row,

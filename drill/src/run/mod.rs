@@ -116,7 +116,7 @@ pub async fn run(options: Options) -> Result<bool> {
         println!("{report}");
         std::fs::write(dir.join(format!("{seed}.report.json")), serde_json::to_vec(&report)?)?;
         if report.violations() > 0 {
-            bad.push(*seed);
+            bad.push((*seed, report.worst()));
         }
     }
     world.gateways.clear();
@@ -126,9 +126,10 @@ pub async fn run(options: Options) -> Result<bool> {
     } else {
         println!("histories, reports and logs are in {}", dir.display());
     }
-    for seed in &bad {
+    // Once more at the end: of a long log that is what is left to see.
+    for (seed, worst) in &bad {
         println!(
-            "seed {seed} found violations; again: drill run --seed {seed} --seconds {}",
+            "seed {seed} found violations; again: drill run --seed {seed} --seconds {}\n{worst}",
             options.seconds
         );
     }

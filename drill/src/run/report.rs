@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
-use super::checks::{Settled, Verdict};
+use super::checks::{Settled, Verdict, Violation};
 use super::faults::Fault;
 use super::history::{Entry, Op, Outcome};
 use super::sampler::{EVERY, Sample};
@@ -144,17 +144,26 @@ impl fmt::Display for Report {
 impl Report {
     /// What was seen of each violation.
     fn evidence(&self) -> String {
-        /// Longest evidence on the screen; the rest is in the file.
-        const MOST: usize = 1_500;
+        let bad = self.checks.iter().filter(|check| check.violations > 0);
+        bad.flat_map(|check| check.shown.iter().map(|shown| seen(check, shown))).collect()
+    }
+
+    /// The first violation of each check that has any, and how many there are.
+    pub fn worst(&self) -> String {
         let mut text = String::new();
         for check in self.checks.iter().filter(|check| check.violations > 0) {
-            for violation in &check.shown {
-                let evidence: String = violation.evidence.to_string().chars().take(MOST).collect();
-                let _ = write!(text, "\n  {}: {}\n    {evidence}\n", check.id, violation.what);
-            }
+            let _ = write!(text, "  {}, {} times", check.id, check.violations);
+            text.extend(check.shown.first().map(|shown| seen(check, shown)));
         }
         text
     }
+}
+
+fn seen(check: &Verdict, violation: &Violation) -> String {
+    /// Longest evidence on the screen; the rest is in the file.
+    const MOST: usize = 1_500;
+    let evidence: String = violation.evidence.to_string().chars().take(MOST).collect();
+    format!("\n  {}: {}\n    {evidence}\n", check.id, violation.what)
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 -- What the drill writes down inside Postgres, in the transaction of what it tells: every hold, every
--- ticket of the line and every rebuild, in the order in which the database let it happen, by a clock that never jumps.
+-- ticket of the line, every rebuild and every sell-out, in the order in which the database let it happen, by a
+-- clock that never jumps.
 CREATE SCHEMA drill;
 
 CREATE TABLE drill.trail (
     id         bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     up         double precision NOT NULL, -- seconds, by the clock that never jumps
     at         double precision NOT NULL, -- seconds, by Postgres's own clock
-    kind       text             NOT NULL, -- hold, join, or epoch
+    kind       text             NOT NULL, -- hold, join, epoch, or sold-out
     row_id     uuid             NOT NULL, -- of the hold, the ticket, or the sale
     unit_no    integer,
     ticket     uuid,
-    state      text             NOT NULL, -- for an epoch, its number
+    state      text             NOT NULL, -- for an epoch, its number; for a sell-out, the last one it is final for
     expires_at double precision
 );
 
@@ -58,3 +59,12 @@ BEGIN
 END $$;
 CREATE TRIGGER drill_epoch_raised AFTER UPDATE OF epoch ON sales
     FOR EACH ROW WHEN (NEW.epoch > OLD.epoch) EXECUTE FUNCTION drill.note_epoch();
+
+CREATE FUNCTION drill.note_sold_out() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO drill.trail (up, at, kind, row_id, state)
+    VALUES (drill.uptime(), extract(epoch FROM clock_timestamp()), 'sold-out', NEW.id, NEW.sold_out_seq::text);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER drill_sold_out AFTER UPDATE OF sold_out_seq ON sales
+    FOR EACH ROW WHEN (NEW.sold_out_seq > coalesce(OLD.sold_out_seq, 0)) EXECUTE FUNCTION drill.note_sold_out();

@@ -35,6 +35,13 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
         .filter(|step| step.of == Of::Epoch)
         .filter_map(|step| Some((step.state.parse().ok()?, step.id)))
         .collect();
+    let sold_out: Vec<(i64, i64)> = case
+        .facts
+        .trail
+        .iter()
+        .filter(|step| step.of == Of::SoldOut)
+        .filter_map(|step| Some((step.state.parse().ok()?, step.id)))
+        .collect();
     let admitted: HashMap<Uuid, (i32, i64)> =
         case.facts.holds.iter().map(|hold| (hold.ticket, (hold.epoch, hold.batch))).collect();
     let late = case.late();
@@ -45,6 +52,9 @@ pub fn admission_follows_the_numbers(case: &Case) -> Verdict {
             None => joined.get(&join.ticket).copied().unwrap_or(i64::MAX),
         };
         let to = ended.get(&join.ticket).copied().unwrap_or(i64::MAX);
+        // A sell-out is final for whoever was in line, also when units are added later.
+        let over = sold_out.iter().find(|(upto, _)| *upto >= join.seq).map_or(i64::MAX, |s| s.1);
+        let to = to.min(over);
         let own = admitted.get(&join.ticket);
         // Who was in line for the whole of a batch, and was passed over by it.
         let passed = batches.iter().find(|batch| {
@@ -96,12 +106,16 @@ fn batches(case: &Case) -> Vec<Batch> {
 
 /// A join that was answered is in the journal. While Postgres is away the credential alone is the receipt:
 /// then the ticket is journaled when its shopper comes back after two audits, and one who never did is only
-/// counted.
+/// counted. Whoever was told that the sale is over needs no place any more.
 fn no_place_is_lost(case: &Case, verdict: &mut Verdict) {
     let journal: HashSet<Uuid> = case.facts.joins.iter().map(|join| join.ticket).collect();
     let mut back: HashMap<&str, u64> = HashMap::new();
+    let mut over: HashSet<&str> = HashSet::new();
     for entry in case.calls(Op::Told) {
         if let Some(ticket) = entry.ticket.as_deref() {
+            if entry.said["state"] == "sold_out" || entry.said["state"] == "closed" {
+                over.insert(ticket);
+            }
             let last = back.entry(ticket).or_default();
             *last = entry.asked.max(*last);
         }
@@ -114,7 +128,8 @@ fn no_place_is_lost(case: &Case, verdict: &mut Verdict) {
     }
     let mut never_back = 0;
     for (ticket, entry) in answered {
-        let is_there = ticket.parse().is_ok_and(|ticket| journal.contains(&ticket));
+        let is_there =
+            ticket.parse().is_ok_and(|ticket| journal.contains(&ticket)) || over.contains(ticket);
         let came_back = back
             .get(ticket)
             .is_some_and(|last| case.up(*last) > case.up(entry.answered) + 2.0 * AUDITED_WITHIN);
@@ -159,6 +174,7 @@ pub fn a_ticket_is_admitted_once(case: &Case) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::facts::Step;
     use super::super::sample::{case, id};
     use super::*;
 
@@ -180,6 +196,24 @@ mod tests {
             }
         }
         assert!(admission_follows_the_numbers(&passed).violations > 0);
+    }
+
+    #[test]
+    fn whoever_was_in_line_at_a_sell_out_is_not_passed_over_afterwards() {
+        let mut again = case();
+        // The second in line waits for ever while the third is admitted.
+        let second = again.facts.holds.remove(1);
+        let second_ticket = second.ticket;
+        again.facts.trail.retain(|step| {
+            step.row != second.id && (step.ticket != second_ticket || step.state == "waiting")
+        });
+        assert!(admission_follows_the_numbers(&again).violations > 0);
+        let joined = again.facts.trail.iter().rposition(|step| step.state == "waiting").unwrap();
+        let seq = again.facts.joins.iter().find(|join| join.ticket == second_ticket).unwrap().seq;
+        let of = again.facts.trail[joined].clone();
+        let step = Step { of: Of::SoldOut, state: seq.to_string(), row: id(1), ..of };
+        again.facts.trail.insert(joined + 1, step);
+        assert_eq!(admission_follows_the_numbers(&again).violations, 0);
     }
 
     #[test]
