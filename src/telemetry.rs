@@ -35,6 +35,8 @@ metrics! {
         "Holds that ended. Label state: confirmed, released, expired";
     CONFIRM_SECONDS = histogram "ropeline_confirm_seconds",
         "From a confirm's arrival to its answer. Label outcome: confirmed, refused, unknown";
+    CONFIRM_GROUP = histogram "ropeline_confirm_group_size",
+        "Confirms that shared one transaction, where more than one came together";
     RELEASE_SECONDS = histogram "ropeline_release_seconds",
         "From a release's arrival to its answer. Label outcome: released, refused, unknown";
     SWEEP_SECONDS = histogram "ropeline_sweep_seconds", "One look for holds that are due";
@@ -80,7 +82,7 @@ pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 pub fn install_metrics() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)?
-        .set_buckets_for_metric(Matcher::Full(JOIN_GROUP.into()), GROUP_SIZES)?
+        .set_buckets_for_metric(Matcher::Suffix("_group_size".into()), GROUP_SIZES)?
         .install_recorder()?;
     describe();
     Ok(handle)

@@ -16,6 +16,7 @@ pub mod recover;
 pub mod selfcheck;
 pub mod settle;
 pub mod state;
+pub mod together;
 pub mod view;
 pub mod watch;
 
@@ -50,6 +51,7 @@ pub struct Gate {
     /// Joins that were answered and wait to be journaled.
     deferred: AtomicUsize,
     answers: keyed::Answers,
+    confirms: together::Confirms,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -165,6 +167,7 @@ impl Gate {
             selfcheck: selfcheck::SelfCheck::default(),
             deferred: AtomicUsize::new(0),
             answers: keyed::Answers::default(),
+            confirms: together::Confirms::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use tokio::time::{Instant, timeout};
 
-use super::{Begun, FlowError, Gate, Refusal, Reply, begin};
+use super::{Begun, FlowError, Gate, Refusal, Reply, begin, together};
 use crate::faults::{Point, point};
 use crate::ledger::{Confirmed, Key, Tx};
 use crate::sale::{Checkout, Claim, Hold, HoldId, HoldState};
@@ -115,11 +115,27 @@ async fn run(
     #[cfg(feature = "faults")]
     super::mistakes::ask_the_clock(&gate, id).await?;
     point(Point::SettleAllowed).await?;
-    let mut tx = match begin(&gate, key.as_ref()).await? {
+    match settle {
+        Settle::Confirm { payment_reference } => {
+            together::confirm(&gate, id, payment_reference, key, render).await
+        }
+        Settle::Release => alone(&gate, id, &settle, key, render).await,
+    }
+}
+
+/// Ends a hold in a transaction of its own.
+pub(super) async fn alone(
+    gate: &Arc<Gate>,
+    id: HoldId,
+    settle: &Settle,
+    key: Option<Key>,
+    render: Render,
+) -> Result<Reply, FlowError> {
+    let mut tx = match begin(gate, key.as_ref()).await? {
         Begun::Fresh(tx) => tx,
         Begun::Replay(reply) => return Ok(reply),
     };
-    let (ended, changed) = flip(&mut tx, id, &settle).await?;
+    let (ended, changed) = flip(&mut tx, id, settle).await?;
     let reply = render(&ended);
     if let Some(key) = &key {
         tx.store(key, reply.status, &reply.body).await?;
@@ -135,9 +151,9 @@ async fn run(
     if let (Ok(hold), true) = (&ended, changed) {
         counter!(telemetry::HOLDS_ENDED, "state" => hold.state.as_str()).increment(1);
         if hold.state == HoldState::Released {
-            super::expire::give_back(&gate, hold.sale, &[hold.unit]).await;
+            super::expire::give_back(gate, hold.sale, &[hold.unit]).await;
         } else if let Some(line) = gate.line_of(hold.sale) {
-            super::operate::after_purchase(&gate, &line).await;
+            super::operate::after_purchase(gate, &line).await;
         }
         gate.nudge();
     }

@@ -54,6 +54,65 @@ impl Tx {
         stored(&mut *self.0, key).await
     }
 
+    /// Takes several keys, each of them named once, or says what is stored under each, in their order.
+    pub async fn claim_all(&mut self, keys: &[&Key]) -> Result<Vec<Stored>, LedgerError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<String> = keys.iter().map(|key| key.name()).collect();
+        let taken = sqlx::query_scalar!(
+            r#"SELECT pg_try_advisory_xact_lock(hashtextextended(name, $2)) AS "taken!"
+               FROM UNNEST($1::text[]) WITH ORDINALITY AS asked (name, place) ORDER BY place"#,
+            &names,
+            LOCK_SEED,
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
+        // After the locks, and by a statement of its own: what others stored until then is seen.
+        let text = |of: fn(&Key) -> &String| -> Vec<String> {
+            keys.iter().map(|key| of(key).clone()).collect()
+        };
+        let rows = sqlx::query!(
+            r#"SELECT place AS "place!", k.fingerprint, k.status, k.body
+               FROM UNNEST($1::text[], $2::text[], $3::text[]) WITH ORDINALITY
+                        AS asked (caller, route, key, place),
+                    LATERAL (SELECT fingerprint, status, body FROM idempotency_keys
+                             WHERE caller = asked.caller AND route = asked.route
+                               AND key = asked.key OFFSET 0) k"#,
+            &text(|key| &key.caller),
+            &text(|key| &key.route),
+            &text(|key| &key.key),
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
+        let mut stored: Vec<Stored> = taken
+            .into_iter()
+            .map(|taken| if taken { Stored::Nothing } else { Stored::InProgress })
+            .collect();
+        for row in rows {
+            let place = usize::try_from(row.place - 1).unwrap_or(usize::MAX);
+            let (Some(slot), Some(key)) = (stored.get_mut(place), keys.get(place)) else {
+                continue;
+            };
+            if *slot != Stored::InProgress {
+                *slot = if row.fingerprint == key.fingerprint {
+                    Stored::Answer { status: row.status.cast_unsigned(), body: row.body }
+                } else {
+                    Stored::Reused
+                };
+            }
+        }
+        Ok(stored)
+    }
+
+    /// Stores the answers of keys that this transaction claimed.
+    pub async fn store_all(&mut self, answers: &[(&Key, u16, &Value)]) -> Result<(), LedgerError> {
+        if !answers.is_empty() {
+            store_unless_there(&mut *self.0, answers).await?;
+        }
+        Ok(())
+    }
+
     /// Stores the answer of a key that this transaction claimed.
     pub async fn store(&mut self, key: &Key, status: u16, body: &Value) -> Result<(), LedgerError> {
         sqlx::query!(
@@ -106,32 +165,7 @@ impl Ledger {
         &self,
         answers: &[(&Key, u16, &Value)],
     ) -> Result<Vec<String>, LedgerError> {
-        let text = |of: fn(&Key) -> &String| -> Vec<String> {
-            answers.iter().map(|(key, _, _)| of(key).clone()).collect()
-        };
-        let prints: Vec<Vec<u8>> =
-            answers.iter().map(|(key, _, _)| key.fingerprint.clone()).collect();
-        let statuses: Vec<i16> =
-            answers.iter().map(|(_, status, _)| status.cast_signed()).collect();
-        let bodies: Vec<Value> = answers.iter().map(|(_, _, body)| Value::clone(body)).collect();
-        let rows = sqlx::query!(
-            "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
-             SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::smallint[],
-                                  $6::jsonb[])
-             ON CONFLICT DO NOTHING RETURNING caller, route, key",
-            &text(|key| &key.caller),
-            &text(|key| &key.route),
-            &text(|key| &key.key),
-            &prints,
-            &statuses,
-            &bodies,
-        )
-        .fetch_all(&self.keys)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| format!("{}\n{}\n{}", row.caller, row.route, row.key))
-            .collect())
+        store_unless_there(&self.keys, answers).await
     }
 
     /// Forgets one page of keys older than a day; says how many.
@@ -146,4 +180,32 @@ impl Ledger {
         .await?;
         Ok(done.rows_affected())
     }
+}
+
+/// Stores answers, each unless one is there; returns the names of those that were the first.
+async fn store_unless_there<'e>(
+    executor: impl Executor<'e, Database = Postgres>,
+    answers: &[(&Key, u16, &Value)],
+) -> Result<Vec<String>, LedgerError> {
+    let text = |of: fn(&Key) -> &String| -> Vec<String> {
+        answers.iter().map(|(key, _, _)| of(key).clone()).collect()
+    };
+    let prints: Vec<Vec<u8>> = answers.iter().map(|(key, _, _)| key.fingerprint.clone()).collect();
+    let statuses: Vec<i16> = answers.iter().map(|(_, status, _)| status.cast_signed()).collect();
+    let bodies: Vec<Value> = answers.iter().map(|(_, _, body)| Value::clone(body)).collect();
+    let rows = sqlx::query!(
+        "INSERT INTO idempotency_keys (caller, route, key, fingerprint, status, body)
+         SELECT * FROM UNNEST($1::text[], $2::text[], $3::text[], $4::bytea[], $5::smallint[],
+                              $6::jsonb[])
+         ON CONFLICT DO NOTHING RETURNING caller, route, key",
+        &text(|key| &key.caller),
+        &text(|key| &key.route),
+        &text(|key| &key.key),
+        &prints,
+        &statuses,
+        &bodies,
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows.into_iter().map(|row| format!("{}\n{}\n{}", row.caller, row.route, row.key)).collect())
 }

@@ -28,7 +28,7 @@ pub use holds::{Front, Recorded};
 pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts, Writing};
 pub use lists::Cursor;
-pub use orders::Confirmed;
+pub use orders::{Confirmed, Purchase};
 pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};
 pub use sweep::Swept;

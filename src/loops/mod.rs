@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults;
-use crate::flow::{Gate, audit, expire, keyed, selfcheck, watch};
+use crate::flow::{Gate, audit, expire, keyed, selfcheck, together, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -49,6 +49,8 @@ impl Loops {
         loops.spawn(clean_up(gate.clone(), housekeeping));
         let keeper = gate.clone();
         loops.spawn(async move { keyed::keep(&keeper).await });
+        let confirmer = gate.clone();
+        loops.spawn(async move { together::keep(&confirmer).await });
         let looker = gate.clone();
         loops.spawn(async move { selfcheck::keep_looking(&looker).await });
         loops

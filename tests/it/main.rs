@@ -49,4 +49,5 @@ mod stores;
 mod sweeper;
 mod tamper;
 mod tampering;
+mod together;
 mod wire;

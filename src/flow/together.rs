@@ -1,0 +1,201 @@
+//! Confirms that arrive together share a transaction, and with it the time that a disk takes to keep it.
+//!
+//! What arrived while others were under way goes as one group, as joins do. A confirm that is alone, or
+//! whose group did not work out, goes by itself: then nobody's failure is anybody else's.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use metrics::{counter, histogram};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+
+use super::settle::{self, Render, Settle};
+use super::{FlowError, Gate, Refusal, Reply, operate};
+use crate::faults::{Point, point};
+use crate::ledger::{Confirmed, Key, LedgerError, Purchase, Stored};
+use crate::sale::{Hold, HoldId, HoldState};
+use crate::telemetry;
+
+/// Confirms that may wait for their group; more go by themselves.
+const QUEUE: usize = 10_000;
+/// Confirms in one group. They wait for each other's rows, so a group stays small.
+const MOST: usize = 64;
+/// Groups under way at a time: one is written while the disk keeps the other.
+const GROUPS_AT_ONCE: usize = 2;
+
+/// A confirm on its way into a group.
+pub(super) struct Waiting {
+    pub id: HoldId,
+    pub payment_reference: Option<String>,
+    pub key: Option<Key>,
+    pub render: Render,
+    answer: oneshot::Sender<Result<Reply, FlowError>>,
+}
+
+impl Waiting {
+    fn how(&self) -> Settle {
+        Settle::Confirm { payment_reference: self.payment_reference.clone() }
+    }
+}
+
+/// Confirms that wait for their group.
+pub struct Confirms {
+    arriving: mpsc::Sender<Waiting>,
+    arrived: Mutex<mpsc::Receiver<Waiting>>,
+}
+
+impl Default for Confirms {
+    fn default() -> Self {
+        let (arriving, arrived) = mpsc::channel(QUEUE);
+        Self { arriving, arrived: Mutex::new(arrived) }
+    }
+}
+
+/// Confirms a hold together with whoever else confirms now.
+pub(super) async fn confirm(
+    gate: &Arc<Gate>,
+    id: HoldId,
+    payment_reference: Option<String>,
+    key: Option<Key>,
+    render: Render,
+) -> Result<Reply, FlowError> {
+    let (answer, answered) = oneshot::channel();
+    let waiting = Waiting { id, payment_reference, key, render, answer };
+    if let Err(refused) = gate.confirms.arriving.try_send(waiting) {
+        let waiting = refused.into_inner();
+        let how = waiting.how();
+        return settle::alone(gate, waiting.id, &how, waiting.key, waiting.render).await;
+    }
+    answered.await.unwrap_or(Err(FlowError::Unavailable("gateway", None)))
+}
+
+/// Confirms in groups, for as long as the gateway runs.
+pub async fn keep(gate: &Arc<Gate>) {
+    let mut arrived = gate.confirms.arrived.lock().await;
+    let turns = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
+    let mut group = Vec::new();
+    while let Ok(turn) = turns.clone().acquire_owned().await {
+        if arrived.recv_many(&mut group, MOST).await == 0 {
+            return;
+        }
+        let (gate, group) = (gate.clone(), std::mem::take(&mut group));
+        // A gateway that stops lets go of the loop and not of a group.
+        tokio::spawn(async move {
+            together(&gate, group).await;
+            drop(turn);
+        });
+    }
+}
+
+async fn together(gate: &Arc<Gate>, group: Vec<Waiting>) {
+    let (group, doubles) = first_of_each(group);
+    for waiting in doubles {
+        tokio::spawn(by_itself(gate.clone(), waiting));
+    }
+    if group.len() == 1 {
+        for waiting in group {
+            by_itself(gate.clone(), waiting).await;
+        }
+        return;
+    }
+    histogram!(telemetry::CONFIRM_GROUP).record(group.len() as f64);
+    match write(gate, &group).await {
+        Ok(answers) => {
+            for (waiting, answer) in group.into_iter().zip(answers) {
+                let _ = waiting.answer.send(answer);
+            }
+        }
+        Err(error) => {
+            tracing::debug!(error = format!("{error:#}"), "a group of confirms goes one by one");
+            for waiting in group {
+                tokio::spawn(by_itself(gate.clone(), waiting));
+            }
+        }
+    }
+}
+
+/// Whoever confirms the same hold, or comes with the same key, goes after the first.
+fn first_of_each(group: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let (mut holds, mut keys) = (HashSet::new(), HashSet::new());
+    group.into_iter().partition(|waiting| {
+        let is_first = holds.insert(waiting.id);
+        waiting.key.as_ref().is_none_or(|key| keys.insert(key.name())) && is_first
+    })
+}
+
+async fn by_itself(gate: Arc<Gate>, waiting: Waiting) {
+    let how = waiting.how();
+    let Waiting { id, key, render, answer, .. } = waiting;
+    // Whoever hung up keeps what was bought; a retry tells.
+    let _ = answer.send(settle::alone(&gate, id, &how, key, render).await);
+}
+
+/// Confirms a group in one transaction; the answer to each, in their order.
+async fn write(
+    gate: &Arc<Gate>,
+    group: &[Waiting],
+) -> Result<Vec<Result<Reply, FlowError>>, FlowError> {
+    let mut tx = gate.ledger.begin().await?;
+    let keys: Vec<&Key> = group.iter().filter_map(|waiting| waiting.key.as_ref()).collect();
+    let mut claims = tx.claim_all(&keys).await?.into_iter();
+    let mut answers: Vec<Option<Result<Reply, FlowError>>> = Vec::new();
+    for waiting in group {
+        let stored = if waiting.key.is_some() { claims.next() } else { Some(Stored::Nothing) };
+        answers.push(match stored.ok_or(LedgerError::Impossible("a key without a claim"))? {
+            Stored::Nothing => None,
+            Stored::Answer { status, body } => Some(Ok(Reply { status, body })),
+            Stored::Reused => Some(Err(Refusal::KeyReused.into())),
+            Stored::InProgress => Some(Err(Refusal::KeyInProgress.into())),
+        });
+    }
+    let fresh: Vec<&Waiting> =
+        group.iter().zip(&answers).filter(|(_, a)| a.is_none()).map(|(w, _)| w).collect();
+    let purchases: Vec<Purchase> = fresh
+        .iter()
+        .map(|w| Purchase { hold: w.id, payment_reference: w.payment_reference.as_deref() })
+        .collect();
+    let mut ended = tx.confirm_all(&purchases).await?.into_iter();
+    let (mut sold, mut to_store) = (Vec::new(), Vec::new());
+    for (waiting, answer) in group.iter().zip(&mut answers).filter(|(_, a)| a.is_none()) {
+        let outcome = match ended.next().ok_or(LedgerError::Impossible("a purchase unanswered"))? {
+            Confirmed::Unknown => {
+                *answer = Some(Err(Refusal::NoSuchHold.into()));
+                continue;
+            }
+            Confirmed::Now(hold) => {
+                sold.push(hold.clone());
+                Ok(hold)
+            }
+            Confirmed::Before(hold) if hold.state == HoldState::Confirmed => Ok(hold),
+            Confirmed::Before(hold) => Err(Refusal::HoldEnded(hold.state)),
+        };
+        let reply = (waiting.render)(&outcome);
+        if let Some(key) = &waiting.key {
+            to_store.push((key, reply.clone()));
+        }
+        *answer = Some(Ok(reply));
+    }
+    let rows: Vec<_> = to_store.iter().map(|(key, r)| (*key, r.status, &r.body)).collect();
+    tx.store_all(&rows).await?;
+    point(Point::SettleInTx).await?;
+    tx.commit().await?;
+    point(Point::SettleCommitted).await?;
+    after(gate, &sold).await;
+    point(Point::SettleTold).await?;
+    let unanswered = || LedgerError::Impossible("a confirm without an answer");
+    answers.into_iter().map(|answer| Ok(answer.ok_or_else(unanswered)?)).collect()
+}
+
+/// What follows from purchases, once for each sale.
+async fn after(gate: &Arc<Gate>, sold: &[Hold]) {
+    if sold.is_empty() {
+        return;
+    }
+    counter!(telemetry::HOLDS_ENDED, "state" => HoldState::Confirmed.as_str())
+        .increment(sold.len() as u64);
+    let sales: HashSet<_> = sold.iter().map(|hold| hold.sale).collect();
+    for line in sales.into_iter().filter_map(|sale| gate.line_of(sale)) {
+        operate::after_purchase(gate, &line).await;
+    }
+    gate.nudge();
+}
