@@ -7,13 +7,17 @@ use ropeline::sale::Places;
 use serde_json::json;
 use sqlx::PgPool;
 
+use crate::open_loop;
 use crate::rig::{Rig, Server, noop, resident_kib, until};
 use crate::table::{Rounds, Row, alone};
 use crate::usage::Usage;
 use crate::wrk;
 
+/// A closed loop: each connection sends its next join when the last one is answered.
 const CONNECTIONS: u32 = 256;
 const SECONDS: u32 = 4;
+/// Everybody who stands at the door when a sale opens.
+const BURST: u32 = 10_000;
 /// A long line.
 const LONG: i64 = 1_000_000;
 
@@ -47,14 +51,45 @@ pub async fn run(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
         measured.add(ours.per_second, base.per_second);
         latency.push(ours.p99_ms);
     }
+    let half = measured.median() / 2.0;
     let mut rows = vec![
         measured.row("joins, 256 connections", "/s", "a handler that does nothing"),
         alone("joins, 256 connections in a closed loop: p99", "ms", latency),
     ];
+    rows.extend(when_due([&gateway, &noop], &sale, half, rounds).await?);
     for (name, figures) in spent.into_iter().filter(|(name, _)| name != "bench" && name != "sh") {
         rows.push(alone(&format!("processor time for a join: {name}"), "µs", figures));
     }
     Ok(rows)
+}
+
+/// Joins in an open loop: at half of what the closed loop reached, and everybody in one instant. Each is timed
+/// from when it was due.
+async fn when_due(
+    [gateway, noop]: [&Server; 2],
+    sale: &str,
+    half: f64,
+    rounds: u32,
+) -> anyhow::Result<Vec<Row>> {
+    let (mut steady, mut last) = (Rounds::default(), Rounds::default());
+    for _ in 0..rounds {
+        let base = open_loop::at_rate(&noop.base, sale, half, SECONDS).await?;
+        let ours = open_loop::at_rate(&gateway.base, sale, half, SECONDS).await?;
+        steady.add(ours.p99_ms, base.p99_ms);
+        let base = open_loop::at_once(&noop.base, sale, BURST).await?;
+        let ours = open_loop::at_once(&gateway.base, sale, BURST).await?;
+        ensure!(ours.count == u64::from(BURST), "{} of {BURST} were answered", ours.count);
+        last.add(ours.max_ms, base.max_ms);
+    }
+    let (rate, baseline) = (half / 1e3, "the same crowd, a handler that does nothing");
+    Ok(vec![
+        steady.row(
+            &format!("joins at half of that, {rate:.1} k/s as people come: p99"),
+            "ms",
+            baseline,
+        ),
+        last.row("10,000 joins due in one instant: the last is answered after", "ms", baseline),
+    ])
 }
 
 /// The same with a million waiting, beside an empty line of the same gateway; and what a waiter takes up.

@@ -7,6 +7,7 @@ mod holds;
 mod http;
 mod joins;
 mod noop;
+mod open_loop;
 mod pgbench;
 mod places;
 mod rig;

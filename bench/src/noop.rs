@@ -19,14 +19,21 @@ const BODY: &str = concat!(
     r#""live_url":"/api/v1/sales/0198a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b/tickets/0198a1b2-c3d4/live"}"#
 );
 
+/// What a crowd wants to know before it comes.
+const FACTS: &str = r#"{"status":"open","waiting":0}"#;
+
 /// Serves until it is ended.
 pub async fn serve(listen: SocketAddr) -> anyhow::Result<()> {
-    let routes = Router::new().route("/readyz", get(|| async { StatusCode::OK })).route(
-        "/api/v1/sales/{sale}/tickets",
-        post(|| async {
-            (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], BODY)
-        }),
-    );
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let routes = Router::new()
+        .route("/readyz", get(|| async { StatusCode::OK }))
+        .route("/api/v1/sales/{sale}", get(async move || (json.clone(), FACTS)))
+        .route(
+            "/api/v1/sales/{sale}/tickets",
+            post(|| async {
+                (StatusCode::CREATED, [(header::CONTENT_TYPE, "application/json")], BODY)
+            }),
+        );
     let listener = serve::listen(listen)?;
     serve::serve_routes(listener, routes, MOST_CONNECTIONS, CancellationToken::new()).await?;
     Ok(())

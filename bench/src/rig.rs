@@ -139,7 +139,7 @@ impl Rig {
 }
 
 /// A program that was built together with this one.
-fn beside(name: &str) -> anyhow::Result<PathBuf> {
+pub fn beside(name: &str) -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe()?.with_file_name(name);
     ensure!(program.exists(), "{} is not built; run make bench", program.display());
     Ok(program)

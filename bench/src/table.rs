@@ -24,6 +24,11 @@ impl Rounds {
         self.base.push(base);
     }
 
+    /// The middle of our own.
+    pub fn median(&self) -> f64 {
+        median(self.ours.clone())
+    }
+
     pub fn row(self, what: &str, unit: &'static str, baseline: &'static str) -> Row {
         let ratios = self.ours.iter().zip(&self.base).map(|(ours, base)| ours / base).collect();
         let beside = Some((baseline, median(self.base), median(ratios)));
