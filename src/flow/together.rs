@@ -5,9 +5,11 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use metrics::{counter, histogram};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::settle::{self, Render, Settle};
 use super::{FlowError, Gate, Refusal, Reply, operate};
@@ -22,6 +24,9 @@ const QUEUE: usize = 10_000;
 const MOST: usize = 64;
 /// Groups under way at a time: one is written while the disk keeps the other.
 const GROUPS_AT_ONCE: usize = 2;
+/// Longest time for one group; the next one must not wait for a Postgres that hangs, and each of this one still
+/// has a moment to try by itself.
+const GROUP_WITHIN: Duration = Duration::from_secs(3);
 
 /// A confirm on its way into a group.
 pub(super) struct Waiting {
@@ -93,24 +98,34 @@ async fn together(gate: &Arc<Gate>, group: Vec<Waiting>) {
         tokio::spawn(by_itself(gate.clone(), waiting));
     }
     if group.len() == 1 {
+        // It goes on by itself for as long as it takes, and keeps its turn for a while, so that whoever comes
+        // meanwhile makes a group.
         for waiting in group {
-            by_itself(gate.clone(), waiting).await;
+            let _ = timeout(GROUP_WITHIN, tokio::spawn(by_itself(gate.clone(), waiting))).await;
         }
         return;
     }
     histogram!(telemetry::CONFIRM_GROUP).record(group.len() as f64);
-    match write(gate, &group).await {
-        Ok(answers) => {
+    match timeout(GROUP_WITHIN, write(gate, &group)).await {
+        Ok(Ok(answers)) => {
             for (waiting, answer) in group.into_iter().zip(answers) {
                 let _ = waiting.answer.send(answer);
             }
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::debug!(error = format!("{error:#}"), "a group of confirms goes one by one");
-            for waiting in group {
-                tokio::spawn(by_itself(gate.clone(), waiting));
-            }
+            one_by_one(gate, group);
         }
+        Err(_) => {
+            tracing::warn!(confirms = group.len(), "postgres is slow to confirm a group");
+            one_by_one(gate, group);
+        }
+    }
+}
+
+fn one_by_one(gate: &Arc<Gate>, group: Vec<Waiting>) {
+    for waiting in group {
+        tokio::spawn(by_itself(gate.clone(), waiting));
     }
 }
 

@@ -55,9 +55,13 @@ impl Tx {
             return Ok(Swept::ClockWentBack { by: gap.unsigned_abs() });
         }
         if !gap.is_negative() && gap.unsigned_abs() > CREDIT_AFTER && !made(Mistake::NoCredit) {
+            // In the order in which confirms of a group lock them, so that neither waits for the other in a circle.
             let holds = sqlx::query!(
-                "UPDATE holds SET expires_at = expires_at + ($2 - greatest($1, admitted_at))
-                 WHERE state = 'active' AND admitted_at < $2",
+                "WITH open AS MATERIALIZED (
+                    SELECT id FROM holds WHERE state = 'active' AND admitted_at < $2
+                    ORDER BY id FOR UPDATE)
+                 UPDATE holds SET expires_at = expires_at + ($2 - greatest($1, admitted_at))
+                 FROM open WHERE holds.id = open.id AND holds.state = 'active'",
                 beat.beat_at as jiff_sqlx::Timestamp,
                 beat.now as jiff_sqlx::Timestamp,
             )
