@@ -47,6 +47,8 @@ struct Shown {
     /// How many left in front of it since it first saw its place, and when it was told (Unix nanoseconds).
     moved: AtomicU64,
     at: AtomicU64,
+    /// How long to wait after a loss, as the gateway says.
+    again_ms: AtomicU64,
 }
 
 struct Crowd {
@@ -234,7 +236,7 @@ async fn stay(crowd: Arc<Crowd>, index: usize, permit: tokio::sync::OwnedSemapho
         }
         lost.get_or_insert_with(Instant::now);
         // As the waiting room page does after a loss that was not announced.
-        sleep(Duration::from_secs(1).mul_f64(rand::random())).await;
+        sleep(Duration::from_millis(crowd.shown[index].again_ms.load(Ordering::Relaxed))).await;
     }
 }
 
@@ -278,6 +280,8 @@ async fn watch(
                 crowd.shown[index].moved.store(u64::MAX, Ordering::Release);
             } else if let Some(place) = place(&rest[payload..size], crowd.args.bare) {
                 show(crowd, index, first, place, now);
+                let again = number(&rest[payload..size], b"\"reconnect_after_ms\":");
+                crowd.shown[index].again_ms.store(again.unwrap_or(0), Ordering::Relaxed);
                 permit.take();
                 if let Some(lost) = lost.take() {
                     let took = lost.elapsed().as_secs_f64() * 1e3;
@@ -327,7 +331,11 @@ fn is_over(payload: &[u8]) -> bool {
 
 /// The place that a state tells; of the bare broadcast, a number that falls as places do.
 fn place(payload: &[u8], bare: bool) -> Option<u64> {
-    let name: &[u8] = if bare { b"\"count\":" } else { b"\"position\":" };
+    number(payload, if bare { b"\"count\":" } else { b"\"position\":" })
+}
+
+/// The number that follows this name.
+fn number(payload: &[u8], name: &[u8]) -> Option<u64> {
     let from = payload.windows(name.len()).position(|part| part == name)? + name.len();
     let digits = payload[from..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))

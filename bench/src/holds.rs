@@ -21,6 +21,7 @@ use crate::http::Connection;
 use crate::pgbench;
 use crate::rig::{ADMIN_KEY, Rig, Server};
 use crate::table::{Rounds, Row, alone};
+use crate::usage::{Spent, Usage};
 
 /// Holds recorded in one measurement, by batches of 100 and by ones.
 const BY_HUNDREDS: i32 = 10_000;
@@ -176,7 +177,7 @@ async fn confirms(
     callers: u32,
     rounds: u32,
 ) -> anyhow::Result<Vec<Row>> {
-    let (mut measured, mut syncs) = (Rounds::default(), Vec::new());
+    let (mut measured, mut syncs, mut spent) = (Rounds::default(), Vec::new(), Spent::default());
     for _ in 0..rounds {
         let hall = Hall::fill(rig, gateway, CONFIRMS, 100).await?;
         hall.admit_all(CONFIRMS).await?;
@@ -185,7 +186,9 @@ async fn confirms(
             .fetch_all(&hall.sql)
             .await?;
         let before = wal_syncs(&hall.sql).await?;
+        let used = Usage::now();
         let ours = confirm_all(gateway, ids, callers).await?;
+        spent.add(&used, f64::from(CONFIRMS));
         let synced = wal_syncs(&hall.sql).await? - before;
         let sold = hall.count("SELECT count(*) FROM orders WHERE sale_id = $1").await?;
         ensure!(sold == i64::from(CONFIRMS), "{sold} of {CONFIRMS} were confirmed");
@@ -196,7 +199,10 @@ async fn confirms(
     }
     let what = format!("confirms, {callers} callers");
     let shared = format!("confirms that shared one flush, {callers} callers");
-    Ok(vec![measured.row(&what, "/s", "pgbench, the same statement"), alone(&shared, "", syncs)])
+    let mut rows =
+        vec![measured.row(&what, "/s", "pgbench, the same statement"), alone(&shared, "", syncs)];
+    rows.extend(spent.rows(&format!("a confirm, {callers} callers"), &[]));
+    Ok(rows)
 }
 
 /// How often Postgres had its log on disk so far. It counts a moment late.

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use crate::open_loop;
 use crate::rig::{Rig, Server, noop, resident_kib, until};
 use crate::table::{Rounds, Row, alone};
-use crate::usage::Usage;
+use crate::usage::{Spent, Usage};
 use crate::wrk;
 
 /// A closed loop: each connection sends its next join when the last one is answered.
@@ -34,20 +34,14 @@ pub async fn run(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
     let (gateway, noop) = (rig.gateway().await?, noop().await?);
     let sale = sale(rig, &gateway, "joins").await?;
     let (mut measured, mut latency) = (Rounds::default(), Vec::new());
-    let mut spent: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut spent = Spent::default();
     for _ in 0..rounds {
         let base =
             wrk::post(&format!("{}{}", noop.base, path(&sale)), CONNECTIONS, SECONDS).await?;
         let before = Usage::now();
         let ours =
             wrk::post(&format!("{}{}", gateway.base, path(&sale)), CONNECTIONS, SECONDS).await?;
-        let each = Usage::now().each_since(&before, ours.per_second * f64::from(SECONDS));
-        for (name, micros) in each {
-            match spent.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, figures)) => figures.push(micros),
-                None => spent.push((name, vec![micros])),
-            }
-        }
+        spent.add(&before, ours.per_second * f64::from(SECONDS));
         measured.add(ours.per_second, base.per_second);
         latency.push(ours.p99_ms);
     }
@@ -57,9 +51,7 @@ pub async fn run(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
         alone("joins, 256 connections in a closed loop: p99", "ms", latency),
     ];
     rows.extend(when_due([&gateway, &noop], &sale, half, rounds).await?);
-    for (name, figures) in spent.into_iter().filter(|(name, _)| name != "bench" && name != "sh") {
-        rows.push(alone(&format!("processor time for a join: {name}"), "µs", figures));
-    }
+    rows.extend(spent.rows("a join", &[]));
     Ok(rows)
 }
 

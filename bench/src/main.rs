@@ -11,6 +11,8 @@ mod open_loop;
 mod pgbench;
 mod places;
 mod rig;
+mod sales;
+mod scale;
 mod table;
 mod usage;
 mod wrk;
@@ -27,7 +29,7 @@ use rig::Rig;
 #[derive(Parser)]
 #[command(max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// What to measure; everything but `fresh` when none is named
+    /// What to measure; everything but `fresh` and `scale` when none is named
     sections: Vec<Section>,
     /// Rounds of each; they take turns with their baseline
     #[arg(long, default_value_t = 5)]
@@ -52,8 +54,12 @@ enum Section {
     Places,
     /// Admissions, confirms and expiries
     Holds,
+    /// What it costs that a sale runs, by itself
+    Sales,
     /// A hundred thousand sockets while the line moves
     Fresh,
+    /// No measurement: a simulation of where each part gives out, from the figures of the last run
+    Scale,
 }
 
 /// Programs that a section starts beside itself.
@@ -93,7 +99,10 @@ async fn main() -> ExitCode {
 
 async fn measure(cli: &Cli) -> anyhow::Result<()> {
     anyhow::ensure!(cli.rounds > 0, "--rounds: one at the least");
-    let all = [Section::Joins, Section::Line, Section::Places, Section::Holds];
+    let all = [Section::Joins, Section::Line, Section::Places, Section::Holds, Section::Sales];
+    if cli.sections == [Section::Scale] {
+        return scale::run();
+    }
     let sections = if cli.sections.is_empty() { &all[..] } else { &cli.sections };
     let mut report = Map::new();
     for section in sections {
@@ -106,6 +115,8 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             Section::Holds => {
                 ("Admissions, confirms, expiries", holds::run(&rig, cli.rounds).await?)
             }
+            Section::Sales => ("Sales", sales::run(&rig, cli.rounds).await?),
+            Section::Scale => anyhow::bail!("scale: name it alone; it measures nothing"),
             Section::Fresh => {
                 ("A crowd that watches", places::fresh(&rig, cli.sockets, cli.gateways).await?)
             }

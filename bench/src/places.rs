@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::rig::{Rig, Server, fanout, resident_kib};
 use crate::table::{Rounds, Row, alone};
+use crate::usage::{Spent, Usage};
 
 /// Sockets that are told of one move.
 const TOLD: usize = 10_000;
@@ -207,8 +208,9 @@ pub async fn fresh(rig: &Rig, sockets: usize, gateways: usize) -> anyhow::Result
         json!({ "count": units }),
     )
     .await?;
-    let begun = Instant::now();
+    let (begun, used) = (Instant::now(), Usage::now());
     sleep(MOVING + Duration::from_secs(3)).await;
+    let mut spent = Spent::default();
     let sql = PgPool::connect(&rig.stores.database_url()).await?;
     let commits: Vec<i64> = sqlx::query_scalar(
         "SELECT (extract(epoch FROM admitted_at) * 1e9)::bigint FROM holds h
@@ -232,6 +234,9 @@ pub async fn fresh(rig: &Rig, sockets: usize, gateways: usize) -> anyhow::Result
     rows.push(alone(&format!("{name}: a place was at most so old, median"), "ms", vec![worst.0]));
     rows.push(alone(&format!("{name}: a place was at most so old, p99"), "ms", vec![worst.1]));
     rows.push(alone(&format!("{name}: places shown"), "/s", vec![frames / took]));
+    spent.add(&used, frames);
+    // The crowd is a part of what such a place costs on one machine.
+    rows.extend(spent.rows("a place shown", &["bench"]));
     for crowd in crowds {
         crowd.close().await?;
     }

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
+use crate::table::{Row, alone};
+
 /// Ticks a second of the times in `/proc`, which Linux has fixed at 100 for programs.
 const TICKS: f64 = 100.0;
 
@@ -30,6 +32,35 @@ impl Usage {
         self.0.iter().map(|(name, now)| (name.clone(), spent(name, *now) * 1e6 / count)).collect()
     }
 }
+
+/// What some deeds cost, by program, over several rounds.
+#[derive(Debug, Default)]
+pub struct Spent(Vec<(String, Vec<f64>)>);
+
+impl Spent {
+    /// One more round: so many deeds since `before`.
+    pub fn add(&mut self, before: &Usage, deeds: f64) {
+        for (name, micros) in Usage::now().each_since(before, deeds) {
+            match self.0.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, figures)) => figures.push(micros),
+                None => self.0.push((name, vec![micros])),
+            }
+        }
+    }
+
+    /// A row for each program that is a part of the product or of the measurement named in `also`.
+    pub fn rows(self, deed: &str, also: &[&str]) -> Vec<Row> {
+        let counts = |name: &str| PARTS.contains(&name) || also.contains(&name);
+        let told = self.0.into_iter().filter(|(name, _)| counts(name));
+        told.map(|(name, figures)| {
+            alone(&format!("processor time for {deed}: {name}"), "µs", figures)
+        })
+        .collect()
+    }
+}
+
+/// The programs that a sale runs on.
+const PARTS: [&str; 3] = ["ropeline", "postgres", "redis-server"];
 
 struct Process {
     parent: u32,

@@ -13,7 +13,7 @@ use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use metrics::{counter, gauge};
 use rand::RngExt;
 use serde_json::json;
@@ -40,6 +40,10 @@ const MOST_NONSENSE: u32 = 10;
 /// When the gateway goes away its sockets are closed over this time, so that their shoppers do not reach
 /// the other gateways all at once.
 pub const CLOSE_SPREAD: Duration = Duration::from_secs(3);
+/// Sockets that other gateways may have to take in a second when this one ends without a word.
+const RECONNECTS_PER_SECOND: u64 = 5_000;
+/// Shortest and longest time over which they are spread.
+const RECONNECT_SPREAD_MS: (u64, u64) = (200, 10_000);
 /// Sockets and streams of one ticket; the newest win, so that a shopper's new tab always works.
 const MOST_PER_TICKET: usize = 5;
 /// A comment line keeps a stream's proxies from giving it up.
@@ -72,6 +76,23 @@ impl Watching {
         gauge!(telemetry::SOCKETS, "kind" => kind).increment(1);
         Self { watchers: watchers.clone(), ticket, displaced, kind }
     }
+}
+
+impl App {
+    /// When whoever watches this ticket should come back if this gateway ends without a word: each ticket has
+    /// a part of its own of the time that all of them need.
+    pub fn reconnect_after_ms(&self, ticket: Ticket) -> u64 {
+        let sockets = u64::try_from(self.sockets.len()).unwrap_or(u64::MAX);
+        spread(ticket, sockets)
+    }
+}
+
+fn spread(ticket: Ticket, sockets: u64) -> u64 {
+    let (least, most) = RECONNECT_SPREAD_MS;
+    let time = (sockets.saturating_mul(1_000) / RECONNECTS_PER_SECOND).clamp(least, most);
+    // The last half of a ticket is random, however it was made.
+    let (_, random) = ticket.0.as_u64_pair();
+    random % time
 }
 
 impl Drop for Watching {
@@ -269,6 +290,8 @@ pub async fn events(
     let watching = Watching::begin(&app.watchers, claim.ticket, "sse");
     let comments = interval_at(Instant::now() + COMMENT_EVERY, COMMENT_EVERY);
     let begun = Some((app.clone(), follow, watching, comments));
+    let retry = Duration::from_millis(app.reconnect_after_ms(claim.ticket));
+    let spread = stream::iter([Ok::<_, Infallible>(Event::default().retry(retry))]);
     let states = stream::unfold(begun, |open| async {
         let (app, mut follow, watching, mut comments) = open?;
         let state = tokio::select! {
@@ -285,7 +308,7 @@ pub async fn events(
         let more = (!state.stage.is_final()).then_some((app, follow, watching, comments));
         Some((Ok(event), more))
     });
-    let mut response = Sse::new(states).into_response();
+    let mut response = Sse::new(spread.chain(states)).into_response();
     // A proxy that collects the stream before passing it on would defeat it.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     Ok(response)
@@ -298,4 +321,22 @@ fn event(app: &App, state: &TicketState) -> Event {
 /// A state as it is told, on every way.
 fn text_of(app: &App, state: &TicketState) -> String {
     shapes::text_of(&TicketShape::new(app, state))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_comes_back_over_the_time_that_it_takes_and_not_at_once() {
+        let tickets: Vec<Ticket> = (0..10_000).map(|_| Ticket::new()).collect();
+        let mut when: Vec<u64> = tickets.iter().map(|ticket| spread(*ticket, 10_000)).collect();
+        assert_eq!(when[0], spread(tickets[0], 10_000), "it stays the same");
+        when.sort_unstable();
+        assert!(when[0] < 50 && when[9_999] < 2_000 && when[9_999] > 1_950);
+        assert!((900..1_100).contains(&when[5_000]), "evenly: {}", when[5_000]);
+        let few: Vec<u64> = tickets.iter().map(|ticket| spread(*ticket, 3)).collect();
+        assert!(few.iter().all(|ms| *ms < 200) && few.iter().any(|ms| *ms > 100));
+        assert!(tickets.iter().all(|ticket| spread(*ticket, u64::MAX) < 10_000));
+    }
 }

@@ -246,6 +246,10 @@ pub struct TicketShape {
     pub version: u64,
     pub server_time: Timestamp,
     pub notice: Option<String>,
+    /// While the state may change: how long to wait before the first try to connect again, after a loss that
+    /// was not announced. A gateway spreads those who watch it, so that they do not come back in one wave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconnect_after_ms: Option<u64>,
     #[serde(flatten)]
     #[schema(value_type = super::bodies::TicketFields)]
     pub more: StageShape,
@@ -299,6 +303,8 @@ impl TicketShape {
             version: state.version,
             server_time: state.server_time,
             notice: state.notice.clone(),
+            reconnect_after_ms: (!state.stage.is_final())
+                .then(|| app.reconnect_after_ms(state.claim.ticket)),
             more,
         }
     }

@@ -12,7 +12,7 @@ pub fn names(object: &Value) -> Vec<&str> {
     names
 }
 
-const WAITING: [&str; 15] = [
+const WAITING: [&str; 16] = [
     "chance",
     "eta_seconds",
     "next_poll_seconds",
@@ -21,6 +21,7 @@ const WAITING: [&str; 15] = [
     "number",
     "paused",
     "position",
+    "reconnect_after_ms",
     "sale",
     "server_time",
     "state",

@@ -34,6 +34,8 @@ pub struct Shopper {
     pub live_url: String,
     pub credential: String,
     shown: Shown,
+    /// How long the gateway would have it wait after a loss, if it said so.
+    come_back_after: Option<Duration>,
     /// Until the first state.
     stands: Option<Standing>,
 }
@@ -138,6 +140,7 @@ impl Shopper {
             live_url: joined.live_url.into_owned(),
             credential: joined.credential.into_owned(),
             shown: Shown::default(),
+            come_back_after: None,
             stands,
         };
         let state = serde_json::from_slice(&answer.body);
@@ -156,6 +159,8 @@ impl Shopper {
             world.measures.age.record_micros(u64::try_from(age).unwrap_or(0));
             self.stands = None;
         }
+        let spread = state.reconnect_after_ms.map(|ms| Duration::from_millis(ms.into()));
+        self.come_back_after = spread.or(self.come_back_after);
         let poll = Seen::Waiting(state.next_poll_seconds.unwrap_or(POLL_EVERY).clamp(1, 30));
         // A gateway that has not heard the news yet: a client drops what it says.
         if state.version < self.shown.version {
@@ -252,7 +257,7 @@ impl Shopper {
                 Ended::Over(hold) => return Ok(hold),
                 Ended::Broke => due += within(COME_BACK_WITHIN),
                 Ended::Lost => {
-                    due += within(COME_BACK_WITHIN);
+                    due += self.come_back_after.unwrap_or_else(|| within(COME_BACK_WITHIN));
                     turn += 1;
                 }
                 Ended::GoingAway => turn += 1,

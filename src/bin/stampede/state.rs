@@ -29,6 +29,8 @@ pub struct State {
     pub position: Option<u64>,
     pub server_time: Timestamp,
     pub next_poll_seconds: Option<u32>,
+    /// How long to wait before coming back to a gateway that was lost without a word.
+    pub reconnect_after_ms: Option<u32>,
     pub hold: Option<Hold>,
 }
 
