@@ -44,19 +44,12 @@ async fn journaled(shop: &Shop, who: &Shopper) -> Option<(i64, String)> {
 async fn whoever_was_given_a_twins_number_gets_one_without_asking_and_sees_it_everywhere() {
     let shop = Shop::open().await;
     let sale = shop.sale_of_nothing(json!({})).await;
-    let mut socket = None;
-    let Doubled { shopper, number } = doubled(&sale, async |shopper| {
-        socket = Some(Socket::open(&shop, shopper).await);
-    })
-    .await;
+    let Doubled { shopper, number } = doubled(&sale, async |_| {}).await;
     eventually("it has a row", async || journaled(&shop, &shopper).await.is_some()).await;
     let (own, state) = journaled(&shop, &shopper).await.unwrap();
     assert!(own > number, "{own} is behind {number}");
     assert_eq!(state, "waiting");
 
-    let mut socket = socket.unwrap();
-    let told = socket.until(|state| state["number"] == own).await;
-    assert_eq!((&told["position"], &told["waiting"]), (&json!(2), &json!(2)), "behind the twin");
     eventually("a poll says so", async || {
         let polled = shopper.poll().await.body;
         (&polled["number"], &polled["position"]) == (&json!(own), &json!(2))
@@ -83,6 +76,22 @@ async fn whoever_was_given_a_twins_number_gets_one_without_asking_and_sees_it_ev
     sale.seed(1).await;
     shopper.hold().await;
     other.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn an_open_page_is_told_the_number_of_its_own() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let mut socket = None;
+    let Doubled { shopper, number } = doubled(&sale, async |shopper| {
+        socket = Some(Socket::open(&shop, shopper).await);
+    })
+    .await;
+    let mut socket = socket.unwrap();
+    let told = socket.until(|state| state["number"] != number).await;
+    assert_eq!((&told["position"], &told["waiting"]), (&json!(2), &json!(2)), "behind the twin");
+    let (own, _) = journaled(&shop, &shopper).await.unwrap();
+    assert_eq!(told["number"], own);
 }
 
 #[tokio::test]
