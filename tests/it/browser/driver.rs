@@ -98,6 +98,15 @@ pub struct Session {
 
 impl Session {
     pub async fn start() -> Self {
+        Self::with_logs(json!({ "browser": "ALL" })).await
+    }
+
+    /// A browser that also writes down every request and answer, for [`Session::traffic`].
+    pub async fn start_recording() -> Self {
+        Self::with_logs(json!({ "browser": "ALL", "performance": "ALL" })).await
+    }
+
+    async fn with_logs(logs: Value) -> Self {
         let slot = SLOTS.acquire().await.unwrap();
         let port = DRIVER.get_or_init(async || Driver::start()).await.port;
         let args = [
@@ -115,7 +124,7 @@ impl Session {
         ];
         let wanted = json!({
             "browserName": "chrome",
-            "goog:loggingPrefs": { "browser": "ALL" },
+            "goog:loggingPrefs": logs,
             "goog:chromeOptions": { "args": args },
         });
         let Value::Object(wanted) = wanted else { unreachable!() };
@@ -137,7 +146,24 @@ impl Session {
 
     /// What the browser complained about since it was last asked: scripts, policies, failed requests.
     pub async fn log(&self) -> Vec<Value> {
-        let body = json!({ "type": "browser" });
+        self.entries("browser").await
+    }
+
+    /// What the browser's own protocol told of the network since it was last asked: method and parameters.
+    pub async fn traffic(&self) -> Vec<Value> {
+        let entries = self.entries("performance").await;
+        let told = entries.iter().filter_map(|entry| {
+            serde_json::from_str::<Value>(entry["message"].as_str()?)
+                .ok()
+                .map(|it| it["message"].clone())
+        });
+        let is_of_network =
+            |it: &Value| it["method"].as_str().is_some_and(|it| it.starts_with("Network."));
+        told.filter(is_of_network).collect()
+    }
+
+    async fn entries(&self, kind: &str) -> Vec<Value> {
+        let body = json!({ "type": kind });
         let log = self.client.issue_cmd(Cdp { path: "se/log", body }).await.unwrap();
         log.as_array().unwrap().clone()
     }

@@ -1,5 +1,6 @@
 //! The pages in a real browser: what shoppers and operators see, press and are told.
 
+mod barriers;
 mod camera;
 mod checkout;
 mod console;
@@ -10,3 +11,4 @@ mod pictures;
 mod plain;
 mod policy;
 mod room;
+mod weight;

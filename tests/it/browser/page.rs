@@ -26,6 +26,11 @@ impl Page {
         Self { browser: Session::start().await, base: shop.base.clone() }
     }
 
+    /// A browser that writes down what is transferred.
+    pub async fn recording(shop: &Shop) -> Self {
+        Self { browser: Session::start_recording().await, base: shop.base.clone() }
+    }
+
     /// A browser that runs no scripts.
     pub async fn without_script(shop: &Shop) -> Self {
         let page = Self::of(shop).await;
@@ -179,6 +184,14 @@ impl Page {
         self.try_run(script, &[id]).await.unwrap().as_str().unwrap().to_owned()
     }
 
+    /// Light or dark, forced colours, reduced motion: what the visitor's system asks of pages.
+    pub async fn prefers(&self, features: &[(&str, &str)]) {
+        let features: Vec<_> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        let params = json!({ "features": features });
+        self.browser.cdp("Emulation.setEmulatedMedia", params).await;
+    }
+
     /// Whether these words can be pressed or opened.
     pub async fn offers(&self, words: &str) -> bool {
         let script = "return [...document.querySelectorAll('a, button, summary')]
@@ -265,6 +278,12 @@ impl Page {
         let bad: Vec<_> = log.iter().filter(is_bad).collect();
         assert!(bad.is_empty(), "the browser complains: {bad:#?}");
     }
+}
+
+/// For who runs the tests, also of those that pass; what `println!` writes is kept from them.
+pub fn tell(line: &str) {
+    use std::io::Write;
+    writeln!(std::io::stderr(), "{line}").ok();
 }
 
 /// A string as XPath takes it.
