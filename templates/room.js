@@ -157,7 +157,7 @@
     };
     const again = ['expired', 'released'].includes(state.state)
       ? state.rejoin
-      : state.state === 'left';
+      : ['left', 'moved'].includes(state.state);
     const flags = {
       notice: !!state.notice,
       paused: !!state.paused && state.state === 'waiting',
@@ -169,6 +169,7 @@
       checkout: !!checkout,
       no_checkout: !checkout,
       rejoin: !!again,
+      may_move: moving(),
       may_leave: ['scheduled', 'waiting'].includes(state.state),
       alerts: ['scheduled', 'waiting'].includes(state.state) && 'AudioContext' in window,
     };
@@ -266,8 +267,13 @@
     if (tries >= 2 && way < 2) [way, tries, failed] = [way + 1, 0, 0];
     backOff();
   };
-  const closed = ({ code }) => {
-    if (code === 1000) {
+  // The place went to another device: the last that this one shows.
+  const moved = () => {
+    take({ ...state, state: 'moved', notice: null });
+  };
+  const closed = ({ code, reason }) => {
+    if (code === 1008 && reason === 'moved') moved();
+    else if (code === 1000) {
       way = 2; // a last look, should the final state not have reached us
       later(Math.random() * 1e3);
     } else if (code === 1001) {
@@ -319,6 +325,10 @@
     });
     if (answer.ok) {
       take(await answer.json());
+      return 0;
+    }
+    if (answer.status === 401 && (await answer.json()).code === 'moved') {
+      moved();
       return 0;
     }
     if ([401, 403, 404].includes(answer.status) && reload()) stop();
@@ -392,6 +402,9 @@
   };
   addEventListener('online', wake);
   document.addEventListener('visibilitychange', wake);
+  // What a reload would ask for is the room, not another link.
+  if (document.querySelector('[data-link]')) history.replaceState(null, '', room.dataset.room);
+  showTimes();
   render();
   setInterval(tick, 1e3);
   if (moving()) connect();

@@ -48,6 +48,12 @@ const ROWS: &[(i64, &str)] = &[
          FROM generate_series(3, 5) AS n",
     ),
     (
+        10,
+        "INSERT INTO moves (sale_id, ticket, generation, link, link_until, taken_by, moved_at)
+         VALUES ('11111111-1111-7111-8111-111111111111', '22222222-2222-7222-8222-222222222222', 1,
+                 '\\x01', now(), '\\x02', now())",
+    ),
+    (
         12,
         "INSERT INTO doubtful_numbers (sale_id, epoch, first, last)
          VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 5)",

@@ -28,7 +28,7 @@ static WORLDS: LazyLock<Vec<World>> = LazyLock::new(|| {
     let make = |url| {
         let app = app(url, Vec::new());
         let (sale, ticket) = (SaleId(Uuid::from_u128(7)), Ticket(Uuid::from_u128(8)));
-        let claim = Claim { sale, ticket, seq: Seq(9) };
+        let claim = Claim { sale, ticket, seq: Seq(9), generation: 0 };
         let credential = app.gate.signer.sign(claim);
         let session = caller::session_cookie(&app).split(';').next().unwrap_or("").to_owned();
         World { app, claim, credential, session }

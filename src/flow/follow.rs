@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::state::{self, Stage, TicketState, Waiting};
 use super::view::View;
 use super::watch::Line;
-use super::{FlowError, Gate};
+use super::{FlowError, Gate, Refusal};
 use crate::sale::Claim;
 
 /// Up to here each change of place is told as it happens.
@@ -43,6 +43,8 @@ pub struct Follow {
     placed: Option<Instant>,
     /// The place is another one by now, and it was too soon to tell.
     is_behind: bool,
+    /// The moves that were looked through for this ticket.
+    moves: u64,
 }
 
 impl Follow {
@@ -55,14 +57,30 @@ impl Follow {
             shown: None,
             placed: None,
             is_behind: false,
+            moves: 0,
         }
+    }
+
+    /// Whether the place went to another device, so that this shopper is told nothing more.
+    pub fn is_moved(&mut self) -> bool {
+        let news = self.gate.moves.news();
+        if news == self.moves {
+            return false;
+        }
+        let is_moved = self.gate.moves.is_moved(&self.claim);
+        // Whoever asks again is told again.
+        self.moves = if is_moved { self.moves } else { news };
+        is_moved
     }
 
     /// The state now, whether it is news or not.
     ///
     /// # Errors
-    /// Unavailable when Postgres is needed and away.
+    /// Unavailable when Postgres is needed and away; refused with `Moved`.
     pub async fn now(&mut self) -> Result<TicketState, FlowError> {
+        if self.is_moved() {
+            return Err(Refusal::Moved.into());
+        }
         let view = self.views.borrow_and_update().clone();
         let mut state = self.look_up(&view).await?;
         if let Some((shown, _)) = &self.shown {
@@ -72,9 +90,13 @@ impl Follow {
         Ok(state)
     }
 
-    /// Waits for the next state worth telling; nothing when the sale is let go. Safe to cancel.
+    /// Waits for the next state worth telling; nothing when the sale is let go or the place went to another
+    /// device. Safe to cancel.
     pub async fn next(&mut self) -> Option<TicketState> {
         loop {
+            if self.is_moved() {
+                return None;
+            }
             let Some((shown, told)) = &self.shown else {
                 if let Ok(state) = self.now().await {
                     return Some(state);
@@ -97,6 +119,9 @@ impl Follow {
                     // Postgres is away: the last state stands, and the line is asked again.
                     self.views.changed().await.ok()?;
                 }
+            }
+            if self.is_moved() {
+                return None;
             }
             let view = self.views.borrow_and_update().clone();
             if let Some(state) = self.news(&view).await {

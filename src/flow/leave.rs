@@ -10,7 +10,7 @@ use crate::sale::{Claim, HoldState, SaleId, Ticket};
 /// Takes the shopper's own ticket out of the line. Repeated, the same.
 ///
 /// # Errors
-/// Refused with `AlreadyAdmitted` for a ticket that holds a unit.
+/// Refused with `AlreadyAdmitted` for a ticket that holds a unit, `Moved` when the place is on another device.
 pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
     let fate = match end(gate, claim).await? {
         Some(fate) => fate,
@@ -29,6 +29,9 @@ pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
 /// What became of a ticket that leaves; nothing when it has no number.
 async fn end(gate: &Gate, claim: Claim) -> Result<Option<Fate>, FlowError> {
     let mut tx = gate.ledger.begin_line().await?;
+    if tx.generation(claim.sale, claim.ticket).await? > claim.generation {
+        return Err(Refusal::Moved.into());
+    }
     let ended = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
     tx.commit().await?;
     Ok(ended.map(|(fate, _)| fate))

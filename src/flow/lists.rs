@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{FlowError, Gate};
+use super::settle::By;
+use super::{FlowError, Gate, Refusal};
 use crate::ledger::Counts;
 use crate::sale::{Hold, HoldState, Order, Sale, SaleId, Status, Stock};
 
@@ -126,6 +127,12 @@ pub fn all_orders(
 }
 
 /// One hold, as its own shopper or an operator sees it.
-pub async fn hold(gate: &Gate, id: crate::sale::HoldId) -> Result<Option<Hold>, FlowError> {
-    Ok(gate.ledger.hold(id).await?)
+///
+/// # Errors
+/// Refused with `NoSuchHold` for an unknown one or somebody else's, `Moved`.
+pub async fn hold(gate: &Gate, id: crate::sale::HoldId, by: &By) -> Result<Hold, FlowError> {
+    let found = gate.ledger.hold_and_generation(id).await?;
+    let (hold, generation) = found.ok_or(Refusal::NoSuchHold)?;
+    by.may_see(&hold, generation)?;
+    Ok(hold)
 }

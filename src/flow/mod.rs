@@ -11,6 +11,7 @@ pub mod leave;
 pub mod lists;
 #[cfg(feature = "faults")]
 mod mistakes;
+pub mod moves;
 pub mod operate;
 pub mod recover;
 pub mod selfcheck;
@@ -52,6 +53,8 @@ pub struct Gate {
     deferred: AtomicUsize,
     answers: keyed::Answers,
     confirms: together::Confirms,
+    /// Whose credentials are over because the place went to another device.
+    pub moves: moves::Moves,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -89,6 +92,14 @@ pub enum Refusal {
     LineFull,
     #[error("this ticket holds a unit already")]
     AlreadyAdmitted,
+    #[error("this place was moved to another device")]
+    Moved,
+    #[error("this link was used before, is too old, or is not complete")]
+    LinkEnded,
+    #[error(
+        "this browser has a place of its own in this line; leave the line first, or use another browser"
+    )]
+    AlreadyInLine,
     #[error("this hold has ended")]
     HoldEnded(HoldState),
     #[error("this sale's purchases are confirmed by the shop")]
@@ -168,6 +179,7 @@ impl Gate {
             deferred: AtomicUsize::new(0),
             answers: keyed::Answers::default(),
             confirms: together::Confirms::default(),
+            moves: moves::Moves::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

@@ -28,12 +28,20 @@ pub enum By {
 }
 
 impl By {
-    pub fn may_see(&self, hold: &Hold) -> bool {
-        match self {
-            Self::Shop => true,
-            Self::Shopper(claims) => {
-                claims.iter().any(|claim| claim.sale == hold.sale && claim.ticket == hold.ticket)
-            }
+    /// `generation` is the one of the good credentials of the hold's ticket.
+    ///
+    /// # Errors
+    /// Refused with `NoSuchHold` for somebody else's, `Moved` when the place is on another device by now.
+    pub fn may_see(&self, hold: &Hold, generation: u32) -> Result<(), Refusal> {
+        let claims = match self {
+            Self::Shop => return Ok(()),
+            Self::Shopper(claims) => claims,
+        };
+        let own = claims.iter().filter(|it| it.sale == hold.sale && it.ticket == hold.ticket);
+        match own.map(|claim| claim.generation).max() {
+            None => Err(Refusal::NoSuchHold),
+            Some(newest) if newest < generation => Err(Refusal::Moved),
+            Some(_) => Ok(()),
         }
     }
 
@@ -68,7 +76,7 @@ pub type Render = fn(&Result<Hold, Refusal>) -> Reply;
 /// Confirms or releases a hold.
 ///
 /// # Errors
-/// Refused with `NoSuchHold` for an unknown one or somebody else's, `ShopConfirms` where the shopper may
+/// Refused with `NoSuchHold` for an unknown one or somebody else's, `Moved`, `ShopConfirms` where the shopper may
 /// not confirm. `Unknown` when Postgres did not answer: it may have happened.
 pub async fn settle(
     gate: &Arc<Gate>,
@@ -166,8 +174,9 @@ async fn is_allowed(gate: &Gate, by: &By, id: HoldId, settle: &Settle) -> Result
     if *by == By::Shop {
         return Ok(());
     }
-    let hold = gate.ledger.hold(id).await?.filter(|hold| by.may_see(hold));
-    let hold = hold.ok_or(Refusal::NoSuchHold)?;
+    let found = gate.ledger.hold_and_generation(id).await?;
+    let (hold, generation) = found.ok_or(Refusal::NoSuchHold)?;
+    by.may_see(&hold, generation)?;
     if *settle == Settle::Release {
         return Ok(());
     }

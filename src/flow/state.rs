@@ -131,6 +131,9 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
         return Ok(state);
     }
     let facts = gate.ledger.ticket(claim.sale, claim.ticket).await?;
+    if facts.as_ref().is_some_and(|facts| facts.generation > claim.generation) {
+        return Err(Refusal::Moved.into());
+    }
     // The journal knows better than a credential whose number was another ticket's.
     let seq = facts.as_ref().map_or(claim.seq, |facts| facts.seq);
     let mut claim = Claim { seq, ..claim };
@@ -167,6 +170,7 @@ const AFRESH_WITHIN: Duration = Duration::from_millis(1_500);
 pub async fn afresh(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
     let facts = timeout(AFRESH_WITHIN, gate.ledger.ticket(claim.sale, claim.ticket)).await;
     let stage = match facts.ok().and_then(Result::ok).flatten() {
+        Some(facts) if facts.generation > claim.generation => return Err(Refusal::Moved.into()),
         Some(TicketFacts { fate: Fate::Left, .. }) => Stage::Left,
         Some(TicketFacts { fate: Fate::Removed, .. }) => Stage::Removed,
         Some(TicketFacts { fate: Fate::Admitted, hold: Some(hold), .. }) => held(view, hold),

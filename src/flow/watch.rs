@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::join::{Arrival, JOIN_QUEUE};
 use super::recover::{self, Loss};
 use super::view::{self, View};
-use super::{FlowError, Gate, operate};
+use super::{FlowError, Gate, moves, operate};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, Known, LiveError, Survey};
 use crate::sale::{Places, SaleId, SaleState, Seq};
@@ -149,6 +149,7 @@ async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
         Err(_) => return Err(FlowError::Unavailable("postgres", None)),
     };
     gate.clock.set(snapshot.now, asked);
+    let moved = moves::read(gate, snapshot.now).await;
     let running: HashSet<SaleId> = snapshot.sales.iter().map(SaleSnapshot::id).collect();
     for sale in snapshot.sales {
         let id = sale.id();
@@ -156,8 +157,12 @@ async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
         follow(gate, id, sale);
     }
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
+    let before = lines.len();
     lines.retain(|id, _| running.contains(id) || !known.contains(id));
-    Ok(())
+    if lines.len() < before {
+        gate.moves.keep(&lines.keys().copied().collect());
+    }
+    moved
 }
 
 /// Shows one sale's newest snapshot, and begins to follow the sale if it is new here.

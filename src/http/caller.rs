@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::App;
 use super::problem::{Code, Problem};
 use crate::faults::{Mistake, made};
+use crate::flow::Refusal;
 use crate::sale::{Claim, SaleId, Ticket};
 
 /// How long a browser keeps the cookie that proves its ticket: longer than any sale.
@@ -20,6 +21,10 @@ const TICKET_DAYS: i64 = 30;
 /// How long a console session lasts.
 const SESSION_HOURS: i64 = 12;
 const SESSION: &str = "ropeline-console";
+/// Names the browser that was asked whether it takes a place over.
+const MOVER: &str = "ropeline-mover";
+/// Longer than any link works.
+const MOVER_HOURS: i64 = 1;
 /// Followed by the sale's id.
 const TICKET: &str = "ropeline-ticket-";
 
@@ -33,6 +38,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// Every claim that a request proves: by bearer, by subprotocol, by cookies.
 pub struct Shopper {
     claims: Vec<Claim>,
+    /// Good once: the place is on another device by now.
+    moved: Vec<Claim>,
     /// The request came with a bearer token, so cookies do not count.
     has_bearer: bool,
 }
@@ -41,11 +48,13 @@ impl Shopper {
     pub fn new(app: &App, headers: &HeaderMap) -> Self {
         let signer = &app.gate.signer;
         let explicit = bearer(headers).or_else(|| subprotocol(headers));
+        let sort = |claims: Vec<Claim>, has_bearer| {
+            let (moved, claims) =
+                claims.into_iter().partition(|claim| app.gate.moves.is_moved(claim));
+            Self { claims, moved, has_bearer }
+        };
         if let Some(credential) = explicit {
-            return Self {
-                claims: signer.verify(credential).into_iter().collect(),
-                has_bearer: true,
-            };
+            return sort(signer.verify(credential).into_iter().collect(), true);
         }
         let jar = CookieJar::from_headers(headers);
         let claims = jar
@@ -53,7 +62,12 @@ impl Shopper {
             .filter(|cookie| cookie.name().starts_with(&cookie_name(app, TICKET)))
             .filter_map(|cookie| signer.verify(cookie.value()))
             .collect();
-        Self { claims, has_bearer: false }
+        sort(claims, false)
+    }
+
+    /// The claim to a ticket of this sale whose place went to another device.
+    pub fn moved_of(&self, sale: SaleId) -> Option<Claim> {
+        self.moved.iter().copied().find(|claim| claim.sale == sale)
     }
 
     /// The claim to any ticket of this sale.
@@ -80,7 +94,9 @@ impl Shopper {
     }
 
     pub fn refusal(&self, what: &str) -> Problem {
-        if self.claims.is_empty() {
+        if !self.moved.is_empty() {
+            Refusal::Moved.into()
+        } else if self.claims.is_empty() {
             let detail = if self.has_bearer {
                 "this credential is not good"
             } else {
@@ -103,6 +119,19 @@ fn subprotocol(headers: &HeaderMap) -> Option<&str> {
 /// The `Set-Cookie` that keeps a ticket in a browser.
 pub fn ticket_cookie(app: &App, sale: SaleId, credential: &str) -> String {
     cookie(app, &format!("{TICKET}{sale}"), credential, "Lax", TICKET_DAYS * 24)
+}
+
+/// The name of the browser that takes a place over, so that pressing twice is the same as once.
+pub fn mover(app: &App, headers: &HeaderMap) -> Option<String> {
+    let jar = CookieJar::from_headers(headers);
+    let name = cookie_name(app, MOVER);
+    let value = jar.get(&name)?.value();
+    (16..=64).contains(&value.len()).then(|| value.to_owned())
+}
+
+/// The `Set-Cookie` that gives it.
+pub fn mover_cookie(app: &App, name: &str) -> String {
+    cookie(app, MOVER, name, "Lax", MOVER_HOURS)
 }
 
 /// Names and values are of our own making and need no quoting.

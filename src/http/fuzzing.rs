@@ -17,7 +17,9 @@ pub fn heard(message: Message) -> &'static str {
         Next::Complain(code) => code,
         Next::Nothing => "nothing",
         Next::Bye => "bye",
-        Next::Tell(_) | Next::Ping | Next::Gone | Next::Close(..) => "not what a message asks for",
+        Next::Tell(_) | Next::Moved | Next::Ping | Next::Gone | Next::Close(..) => {
+            "not what a message asks for"
+        }
     }
 }
 

@@ -30,6 +30,7 @@ use super::slots::Slot;
 use super::socket::{self, Broken, GOING_AWAY, Heard, NORMAL, POLICY, Socket, TRY_AGAIN};
 use crate::flow::follow::Follow;
 use crate::flow::state::TicketState;
+use crate::flow::{FlowError, Refusal};
 use crate::sale::Ticket;
 use crate::telemetry;
 
@@ -114,7 +115,8 @@ impl Drop for Watching {
 /// Credential as bearer token, as cookie, or as the second subprotocol:
 /// `Sec-WebSocket-Protocol: ropeline.v1, <credential>`. Send `{"type":"position"}` to be told at once.
 /// Anything else is answered with `{"type":"error","code":"…"}`: `not-json`, `unknown-type` or
-/// `binary-not-understood`.
+/// `binary-not-understood`. When the place goes to another device the socket is told `moved` and closed
+/// with 1008.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/live", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 101, description = "States follow, each as a text frame"),
@@ -177,6 +179,7 @@ async fn run(mut open: Box<Open>, mut socket: Box<Socket>) {
         let next = tokio::select! {
             state = follow.next() => match state {
                 Some(state) => Next::Tell(Box::new(state)),
+                None if follow.is_moved() => Next::Moved,
                 None => Next::Close(GOING_AWAY, "the sale is over here"),
             },
             heard = socket.hear() => {
@@ -202,8 +205,10 @@ async fn run(mut open: Box<Open>, mut socket: Box<Socket>) {
             }
             Next::Now => match follow.now().await {
                 Ok(state) => tell(app, &mut socket, &state).await.map(|()| state.stage.is_final()),
+                Err(FlowError::Refused(Refusal::Moved)) => return moved(&mut socket).await,
                 Err(_) => return socket.close(TRY_AGAIN, "come back in a moment").await,
             },
+            Next::Moved => return moved(&mut socket).await,
             Next::Complain(code) => {
                 nonsense += 1;
                 if nonsense > MOST_NONSENSE {
@@ -231,6 +236,8 @@ pub(super) enum Next {
     Tell(Box<TicketState>),
     /// The client asked for the state.
     Now,
+    /// The place is on another device by now.
+    Moved,
     Complain(&'static str),
     Ping,
     Nothing,
@@ -261,6 +268,14 @@ fn read(text: &str) -> Next {
         return Next::Complain("unknown-type");
     }
     Next::Now
+}
+
+/// The last word to a device whose place went to another one.
+async fn moved(socket: &mut Socket) {
+    let error = json!({ "type": "error", "code": Code::Moved.parts().0 }).to_string();
+    if socket.send(Message::Text(error.into())).await.is_ok() {
+        socket.close(POLICY, Code::Moved.parts().0).await;
+    }
 }
 
 async fn tell(app: &App, socket: &mut Socket, state: &TicketState) -> Result<(), Broken> {

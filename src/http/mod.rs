@@ -10,6 +10,7 @@ mod describe;
 pub mod fuzzing;
 pub mod limits;
 pub mod live;
+pub mod moves;
 pub mod operator;
 pub mod ops;
 pub mod pages;
@@ -130,6 +131,11 @@ impl App {
         host.filter(is_plain).unwrap_or("localhost").to_owned()
     }
 
+    /// This place as others are told of it, without a slash at the end.
+    pub fn origin(&self, headers: &HeaderMap) -> String {
+        self.public_origin.clone().unwrap_or_else(|| format!("http://{}", self.host(headers)))
+    }
+
     /// Where an admitted shopper buys: the shop's own address with the hold, or ropeline's page.
     pub fn checkout_link(&self, sale: SaleId, hold: HoldId, shop: Option<&str>) -> Option<String> {
         let line = self.gate.line_of(sale)?;
@@ -211,6 +217,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(shopper::join))
         .routes(routes!(shopper::ticket, shopper::depart))
         .routes(routes!(live::events))
+        .routes(routes!(moves::make))
+        .routes(routes!(moves::take))
         .routes(routes!(shopper::hold))
         .routes(routes!(shopper::confirm))
         .routes(routes!(shopper::release))
@@ -245,6 +253,8 @@ pub fn router(app: App) -> Router {
         .route("/s/{sale}", get(room::room))
         .route("/s/{sale}/join", post(room::join))
         .route("/s/{sale}/leave", post(room::depart))
+        .route("/s/{sale}/move", post(moves::make_on_page).get(moves::back))
+        .route("/s/{sale}/move/{code}", get(moves::ask).post(moves::take_on_page))
         .route("/s/{sale}/checkout", get(room::checkout))
         .route("/s/{sale}/checkout/confirm", post(room::confirm))
         .route("/s/{sale}/checkout/release", post(room::release))

@@ -44,6 +44,7 @@ macro_rules! codes {
 codes! {
     BadRequest = "bad-request", BAD_REQUEST, "The request could not be read";
     NotAuthenticated = "not-authenticated", UNAUTHORIZED, "A credential is needed";
+    Moved = "moved", UNAUTHORIZED, "This place was moved to another device";
     Forbidden = "forbidden", FORBIDDEN, "This is not yours to do";
     OriginNotAllowed = "origin-not-allowed", FORBIDDEN, "This came from another site";
     NotFound = "not-found", NOT_FOUND, "There is nothing here";
@@ -54,6 +55,8 @@ codes! {
     SoldOut = "sold-out", CONFLICT, "Every unit is sold";
     NotOpen = "not-open", CONFLICT, "This sale is not open";
     AlreadyAdmitted = "already-admitted", CONFLICT, "This ticket holds a unit";
+    AlreadyInLine = "already-in-line", CONFLICT, "This browser has a place already";
+    LinkEnded = "link-ended", GONE, "This link has ended";
     HoldEnded = "hold-ended", CONFLICT, "This hold has ended";
     Stale = "stale", CONFLICT, "Somebody else changed this just now";
     IdempotencyInProgress = "idempotency-in-progress", CONFLICT, "The first request is still running";
@@ -160,7 +163,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.code == Code::NotAuthenticated {
+        if self.status() == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -200,6 +203,9 @@ impl From<Refusal> for Problem {
             Refusal::LineFull => Code::LineFull,
             Refusal::Stale => Code::Stale,
             Refusal::AlreadyAdmitted => Code::AlreadyAdmitted,
+            Refusal::Moved => Code::Moved,
+            Refusal::LinkEnded => Code::LinkEnded,
+            Refusal::AlreadyInLine => Code::AlreadyInLine,
             Refusal::HoldEnded(state) => {
                 let detail = format!("this hold was {} before", state.as_str());
                 return Self { state: Some(state.as_str()), ..Self::new(Code::HoldEnded, detail) };

@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::App;
 use super::body::Raw;
@@ -15,7 +15,7 @@ use super::pages::{Posted, page, problem_page, see_other, with_cookie};
 use super::problem::{Code, Problem};
 use super::shapes::{FactsShape, TicketShape, is_builtin};
 use super::shopper::{enter, reference_faults, render};
-use super::views::{CheckoutPage, ReceiptPage, RoomPage, Ticket};
+use super::views::{CheckoutPage, MoveLink, ReceiptPage, RoomPage, Ticket};
 use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::{Stage, TicketState};
 use crate::flow::{FlowError, Refusal, keyed, leave, lists, state, watch};
@@ -23,16 +23,20 @@ use crate::random_text;
 use crate::sale::{Claim, Hold, Sale};
 
 /// A sale, and the ticket that this browser has in it.
-struct Visit {
+pub(super) struct Visit {
     sale: Sale,
     facts: FactsShape,
-    ticket: Option<(Claim, TicketState)>,
+    pub ticket: Option<(Claim, TicketState)>,
+    /// The place that this browser had, and that is on another device by now.
+    moved: Option<Claim>,
 }
 
-async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Problem> {
+pub(super) async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Problem> {
     let facts = lists::facts(&app.gate, sale).await?;
     let shape = FactsShape::new(app, &facts);
-    let claim = Shopper::new(app, headers).of_sale(facts.sale.id);
+    let shopper = Shopper::new(app, headers);
+    let claim = shopper.of_sale(facts.sale.id);
+    let mut moved = shopper.moved_of(facts.sale.id);
     let ticket = match claim {
         None => None,
         Some(claim) => {
@@ -42,15 +46,19 @@ async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Prob
             };
             match state::of(&app.gate, &view, claim).await {
                 Ok(state) => Some((claim, state)),
+                Err(FlowError::Refused(Refusal::Moved)) => {
+                    moved = Some(claim);
+                    None
+                }
                 Err(error) => return Err(error.into()),
             }
         }
     };
-    Ok(Visit { sale: facts.sale, facts: shape, ticket })
+    Ok(Visit { sale: facts.sale, facts: shape, ticket, moved })
 }
 
 /// Turns a problem into its page, with the way back to the room.
-fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
+pub(super) fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
     let room = format!("/s/{sale}");
     let back = [(room.as_str(), "Back to the waiting room")];
     let ways = if problem.code == Code::NotFound { &[][..] } else { &back[..] };
@@ -63,20 +71,41 @@ pub async fn room(
     Path(sale): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let visit = match visit(&app, &sale, &headers).await {
-        Ok(visit) => visit,
-        Err(problem) => return failed(&app, &headers, &sale, &problem),
+    match visit(&app, &sale, &headers).await {
+        Ok(visit) => show(&app, &headers, visit, None),
+        Err(problem) => failed(&app, &headers, &sale, &problem),
+    }
+}
+
+/// The room as this browser sees it, with the link to another device if one was just made.
+pub(super) fn show(
+    app: &App,
+    headers: &HeaderMap,
+    visit: Visit,
+    link: Option<MoveLink>,
+) -> Response {
+    let slug = visit.facts.slug.clone();
+    let ticket = match (visit.ticket, visit.moved) {
+        (Some((_, state)), _) => Some(json!(TicketShape::new(app, &state))),
+        (None, Some(claim)) => Some(moved_state(app, claim)),
+        (None, None) => None,
     };
-    let ticket = visit.ticket.map(|(_, state)| json!(TicketShape::new(&app, &state)));
     let ticket = ticket.map(|shape| Ticket::try_from(&shape)).transpose();
     let facts = serde_json::from_value(json!(visit.facts));
     let (Ok(ticket), Ok(sale)) = (ticket, facts) else {
         let problem = Problem::new(Code::Internal, "the page could not be made");
-        return failed(&app, &headers, &sale, &problem);
+        return failed(app, headers, &slug, &problem);
     };
     let nonce = random_text();
-    let body = RoomPage { nonce: nonce.clone(), sale, ticket, form_key: random_text() };
-    page(&app, &headers, StatusCode::OK, &nonce, &body)
+    let body = RoomPage { nonce: nonce.clone(), sale, ticket, form_key: random_text(), link };
+    page(app, headers, StatusCode::OK, &nonce, &body)
+}
+
+/// What the page shows on a device that the place has left. No call of the API answers so: there it is the
+/// refusal `moved`.
+fn moved_state(app: &App, claim: Claim) -> Value {
+    json!({ "ticket": claim.ticket.0, "sale": claim.sale.0, "state": "moved", "version": 0,
+            "server_time": app.gate.clock.now(), "notice": null })
 }
 
 /// `POST /s/{sale}/join`

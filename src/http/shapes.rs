@@ -376,6 +376,17 @@ pub struct JoinedShape {
     pub live_url: String,
 }
 
+/// A link that takes a place to another device, once.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MoveLink)]
+pub struct LinkShape {
+    /// For `POST /api/v1/moves/{code}`; whoever has it can take the place.
+    pub code: String,
+    /// Where a browser is asked whether it takes the place.
+    pub url: String,
+    pub expires_at: Timestamp,
+}
+
 #[derive(Serialize, ToSchema)]
 #[schema(as = Stats)]
 pub struct StatsShape {

@@ -131,7 +131,7 @@ pub async fn enter(
             None => return Err(refused.into()),
         },
     };
-    let claim = Claim { sale: line.id, ticket, seq: place.seq };
+    let claim = Claim { sale: line.id, ticket, seq: place.seq, generation: 0 };
     let state = state::of(&app.gate, &line.view(), claim).await?;
     let Some(key) = key else { return Ok(Entered::new(app, &state, StatusCode::CREATED)) };
     let reply = Reply { status: 201, body: json!(JoinedShape::new(app, &state)) };
@@ -223,8 +223,7 @@ pub async fn hold(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let by = party(&app, &headers)?;
-    let found = lists::hold(&app.gate, hold_id(&hold)?).await?;
-    let hold = found.filter(|hold| by.may_see(hold)).ok_or_else(|| Problem::not_found("hold"))?;
+    let hold = lists::hold(&app.gate, hold_id(&hold)?, &by).await?;
     let shape = HoldShape::new(&hold, app.gate.clock.now());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shape)).into_response())
 }

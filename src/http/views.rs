@@ -143,12 +143,34 @@ pub struct RoomPage {
     pub ticket: Option<Ticket>,
     /// An unguessable idempotency key for the join form, new on each page.
     pub form_key: String,
+    /// The link to another device, on the page that was asked for one.
+    pub link: Option<MoveLink>,
+}
+
+/// A link that takes a place to another device, once.
+pub struct MoveLink {
+    pub url: String,
+    pub expires_at: Timestamp,
+    /// Its QR code: modules on a side with the quiet zone, and the path of the dark ones.
+    pub qr_size: usize,
+    pub qr_path: String,
+}
+
+/// `GET /s/{sale}/move/{code}`: asks on the new device before the link is used.
+#[derive(Template)]
+#[template(path = "move.html")]
+pub struct MovePage {
+    pub nonce: String,
+    pub sale_name: String,
+    pub slug: String,
+    pub code: String,
 }
 
 impl RoomPage {
     /// Without JavaScript the page reloads itself, but only while there is something to wait for.
     fn refreshes(&self) -> bool {
-        self.ticket.as_ref().is_some_and(|ticket| ticket.state.is_moving())
+        // Loading the page with the link again would take the link away.
+        self.link.is_none() && self.ticket.as_ref().is_some_and(|ticket| ticket.state.is_moving())
     }
 
     fn title(&self) -> String {

@@ -109,6 +109,14 @@ impl Ledger {
 
     /// One hold by id, with its order; on the connections for checkouts.
     pub async fn hold(&self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
+        Ok(self.hold_and_generation(id).await?.map(|(hold, _)| hold))
+    }
+
+    /// The same, with the generation of its ticket's good credentials.
+    pub async fn hold_and_generation(
+        &self,
+        id: HoldId,
+    ) -> Result<Option<(Hold, u32)>, LedgerError> {
         self.one_hold(Some(id), None).await
     }
 
@@ -117,20 +125,21 @@ impl Ledger {
         sale: SaleId,
         ticket: Ticket,
     ) -> Result<Option<Hold>, LedgerError> {
-        self.one_hold(None, Some((sale, ticket))).await
+        Ok(self.one_hold(None, Some((sale, ticket))).await?.map(|(hold, _)| hold))
     }
 
     async fn one_hold(
         &self,
         id: Option<HoldId>,
         of: Option<(SaleId, Ticket)>,
-    ) -> Result<Option<Hold>, LedgerError> {
+    ) -> Result<Option<(Hold, u32)>, LedgerError> {
         let (sale, ticket) = of.map(|(sale, ticket)| (sale.0, ticket.0)).unzip();
-        let row = sqlx::query_as!(
-            HoldRow,
+        let row = sqlx::query!(
             r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
-                      h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?"
+                      h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?",
+                      m.generation AS "generation?"
                FROM holds h LEFT JOIN orders o ON o.hold_id = h.id
+                    LEFT JOIN moves m ON m.sale_id = h.sale_id AND m.ticket = h.ticket
                WHERE h.id = $1 OR (h.sale_id = $2 AND h.ticket = $3)"#,
             id.map(|id| id.0),
             sale,
@@ -138,7 +147,23 @@ impl Ledger {
         )
         .fetch_optional(if id.is_some() { &self.orders } else { &self.reads })
         .await?;
-        row.map(Hold::try_from).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let generation = row.generation.unwrap_or(0).unsigned_abs();
+        let hold = Hold::try_from(HoldRow {
+            id: row.id,
+            sale_id: row.sale_id,
+            unit_no: row.unit_no,
+            ticket: row.ticket,
+            seq: row.seq,
+            state: row.state,
+            admitted_at: row.admitted_at,
+            expires_at: row.expires_at,
+            ended_at: row.ended_at,
+            order_id: row.order_id,
+            payment_reference: row.payment_reference,
+            confirmed_at: row.confirmed_at,
+        })?;
+        Ok(Some((hold, generation)))
     }
 }
 

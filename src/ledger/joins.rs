@@ -32,6 +32,8 @@ pub struct TicketFacts {
     pub seq: Seq,
     pub fate: Fate,
     pub hold: Option<Hold>,
+    /// Credentials of an earlier one are over: the place went to another device.
+    pub generation: u32,
 }
 
 /// What the journal made of a group of joins.
@@ -253,7 +255,9 @@ impl Ledger {
         ticket: Ticket,
     ) -> Result<Option<TicketFacts>, LedgerError> {
         let row = sqlx::query!(
-            "SELECT seq, state FROM joins WHERE sale_id = $1 AND ticket = $2",
+            r#"SELECT j.seq, j.state, m.generation AS "generation?"
+               FROM joins j LEFT JOIN moves m ON m.sale_id = j.sale_id AND m.ticket = j.ticket
+               WHERE j.sale_id = $1 AND j.ticket = $2"#,
             sale.0,
             ticket.0
         )
@@ -262,6 +266,7 @@ impl Ledger {
         let Some(row) = row else { return Ok(None) };
         let fate = Fate::parse(&row.state)?;
         let hold = if fate == Fate::Admitted { self.hold_of(sale, ticket).await? } else { None };
-        Ok(Some(TicketFacts { seq: Seq(row.seq), fate, hold }))
+        let generation = row.generation.unwrap_or(0).unsigned_abs();
+        Ok(Some(TicketFacts { seq: Seq(row.seq), fate, hold, generation }))
     }
 }

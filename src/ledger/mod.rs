@@ -9,6 +9,7 @@ mod joins;
 mod lists;
 #[cfg(feature = "faults")]
 mod mistakes;
+mod moves;
 mod orders;
 mod recovery;
 mod sales;
@@ -28,6 +29,7 @@ pub use holds::{Front, Recorded};
 pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts, Writing};
 pub use lists::Cursor;
+pub use moves::Moved;
 pub use orders::{Confirmed, Purchase};
 pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};

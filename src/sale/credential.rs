@@ -2,7 +2,7 @@
 //!
 //! `r1.<sale, ticket, number>.<HMAC-SHA-256>`, both parts base64url. It names its number, so that it
 //! is a receipt for the place even when the journal could not be written. The same ticket always has
-//! the same credential.
+//! the same credential, until its place goes to another device: then the generation follows the number.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::ids::{SaleId, Seq, Ticket};
 
-/// Longest credential that is looked at: one is 99 characters.
+/// Longest credential that is looked at: one is 101 characters, or 106 after a move.
 const LONGEST: usize = 128;
 const VERSION: &str = "r1";
 
@@ -24,6 +24,8 @@ pub struct Claim {
     pub sale: SaleId,
     pub ticket: Ticket,
     pub seq: Seq,
+    /// How often the place went to another device before this was signed.
+    pub generation: u32,
 }
 
 /// Signs and checks credentials and console sessions with the secret that all gateways share.
@@ -63,10 +65,7 @@ impl Signer {
     }
 
     pub fn sign(&self, claim: Claim) -> String {
-        let mut payload = [0; 40];
-        payload[..16].copy_from_slice(claim.sale.0.as_bytes());
-        payload[16..32].copy_from_slice(claim.ticket.0.as_bytes());
-        payload[32..].copy_from_slice(&claim.seq.0.to_be_bytes());
+        let payload = payload(claim);
         let signature = self.mac("credential", &[&payload]).finalize().into_bytes();
         let (payload, signature) =
             (URL_SAFE_NO_PAD.encode(payload), URL_SAFE_NO_PAD.encode(signature));
@@ -83,15 +82,18 @@ impl Signer {
         if version != VERSION || parts.next().is_some() {
             return None;
         }
-        let payload: [u8; 40] = URL_SAFE_NO_PAD.decode(payload).ok()?.try_into().ok()?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         self.mac("credential", &[&payload]).verify_slice(&signature).ok()?;
         let (sale, rest) = payload.split_first_chunk::<16>()?;
-        let (ticket, seq) = rest.split_first_chunk::<16>()?;
+        let (ticket, rest) = rest.split_first_chunk::<16>()?;
+        let (seq, generation) = rest.split_first_chunk::<8>()?;
+        let generation = if generation.is_empty() { [0; 4] } else { generation.try_into().ok()? };
         Some(Claim {
             sale: SaleId(Uuid::from_bytes(*sale)),
             ticket: Ticket(Uuid::from_bytes(*ticket)),
-            seq: Seq(i64::from_be_bytes(seq.try_into().ok()?)),
+            seq: Seq(i64::from_be_bytes(*seq)),
+            generation: u32::from_be_bytes(generation),
         })
     }
 
@@ -101,6 +103,13 @@ impl Signer {
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&mac[..16]);
         Ticket(Uuid::new_v8(bytes))
+    }
+
+    /// The code of a link that takes a place to another device: the same key makes the same one, and nobody
+    /// without the secret can.
+    pub fn move_code(&self, claim: Claim, key: &str) -> String {
+        let mac = self.mac("move", &[&payload(claim), key.as_bytes()]).finalize().into_bytes();
+        URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
     /// A signed `text` for `purpose`, such as a console session: `<text>.<signature>`.
@@ -118,6 +127,18 @@ impl Signer {
     }
 }
 
+/// A claim as it is signed. Who never moved has no generation in it.
+fn payload(claim: Claim) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(44);
+    payload.extend_from_slice(claim.sale.0.as_bytes());
+    payload.extend_from_slice(claim.ticket.0.as_bytes());
+    payload.extend_from_slice(&claim.seq.0.to_be_bytes());
+    if claim.generation > 0 {
+        payload.extend_from_slice(&claim.generation.to_be_bytes());
+    }
+    payload
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -128,7 +149,7 @@ mod tests {
         Signer::new(b"a secret of at least thirty-two bytes")
     }
     fn claim() -> Claim {
-        Claim { sale: SaleId::new(), ticket: Ticket::new(), seq: Seq(4711) }
+        Claim { sale: SaleId::new(), ticket: Ticket::new(), seq: Seq(4711), generation: 0 }
     }
 
     #[test]
@@ -139,6 +160,20 @@ mod tests {
         assert_eq!(signer.verify(&credential), Some(claim));
         assert_eq!(signer.sign(claim), credential, "a repeated join gets the same one");
         assert_eq!(Signer::new(b"another secret, thirty-two bytes too").verify(&credential), None);
+    }
+
+    #[test]
+    fn each_move_makes_another_credential_and_each_key_another_link() {
+        let (first, signer) = (claim(), signer());
+        let second = Claim { generation: 1, ..first };
+        let credential = signer.sign(second);
+        assert_ne!(credential, signer.sign(first));
+        assert!(credential.len() <= LONGEST);
+        assert_eq!(signer.verify(&credential), Some(second));
+        let code = signer.move_code(first, "a key");
+        assert_eq!(code, signer.move_code(first, "a key"), "a repeated request gets the same one");
+        assert_ne!(code, signer.move_code(first, "another"));
+        assert_ne!(code, signer.move_code(second, "a key"));
     }
 
     #[test]

@@ -15,6 +15,8 @@ const CALLS: &str = "
     delete /api/v1/sales/{sale}/tickets/{ticket}
     get /api/v1/sales/{sale}/tickets/{ticket}/live
     get /api/v1/sales/{sale}/tickets/{ticket}/events
+    post /api/v1/sales/{sale}/tickets/{ticket}/move
+    post /api/v1/moves/{code}
     get /api/v1/holds/{hold}
     post /api/v1/holds/{hold}/confirm
     post /api/v1/holds/{hold}/release
@@ -41,12 +43,15 @@ const CALLS: &str = "
     get /metrics";
 
 /// Every word that a problem's `code` may be and that clients were promised.
-const CODES: [&str; 12] = [
+const CODES: [&str; 15] = [
     "already-admitted",
+    "already-in-line",
     "hold-ended",
     "idempotency-in-progress",
     "idempotency-key-reused",
     "line-full",
+    "link-ended",
+    "moved",
     "not-open",
     "sale-closed",
     "slug-taken",

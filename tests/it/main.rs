@@ -30,6 +30,7 @@ mod lists;
 mod live;
 mod losses;
 mod metrics;
+mod moves;
 mod operator;
 mod outage;
 mod outside;

@@ -340,6 +340,11 @@ impl Shopper {
         }
     }
 
+    /// The same shopper at another gateway.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
     pub fn path(&self, rest: &str) -> String {
         format!("/api/v1/sales/{}/tickets/{}{rest}", self.sale, self.ticket)
     }

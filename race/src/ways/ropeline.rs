@@ -62,7 +62,7 @@ impl Way for Ropeline {
         };
         buyer.hears();
         buyer.steps_aside();
-        let claim = Claim { sale: line.id, ticket, seq: place.seq };
+        let claim = Claim { sale: line.id, ticket, seq: place.seq, generation: 0 };
         let Some(hold) = admitted(gate, line, claim).await? else { return Ok(Bought::NoStock) };
         buyer.comes_back().await?;
         loop {

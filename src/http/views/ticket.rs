@@ -26,6 +26,8 @@ pub enum TicketState {
     Closed,
     Left,
     Removed,
+    /// On another device; this one is told so by the page alone.
+    Moved,
 }
 
 impl TicketState {
@@ -39,7 +41,8 @@ impl TicketState {
             | Self::SoldOut
             | Self::Closed
             | Self::Left
-            | Self::Removed => false,
+            | Self::Removed
+            | Self::Moved => false,
         }
     }
 }
@@ -122,7 +125,8 @@ impl Ticket {
             | TicketState::SoldOut
             | TicketState::Closed
             | TicketState::Left
-            | TicketState::Removed => None,
+            | TicketState::Removed
+            | TicketState::Moved => None,
         }
     }
 
@@ -195,10 +199,15 @@ impl Ticket {
         matches!(self.state, TicketState::Scheduled | TicketState::Waiting)
     }
 
+    /// Whether the place can be taken to another device.
+    pub(super) fn may_move(&self) -> bool {
+        self.state.is_moving()
+    }
+
     pub(super) fn may_rejoin(&self) -> bool {
         match self.state {
             TicketState::Expired | TicketState::Released => self.rejoin,
-            TicketState::Left => true,
+            TicketState::Left | TicketState::Moved => true,
             TicketState::Scheduled
             | TicketState::Waiting
             | TicketState::Admitted

@@ -5,6 +5,7 @@ mod camera;
 mod checkout;
 mod console;
 mod driver;
+mod moves;
 mod outage;
 mod page;
 mod pictures;

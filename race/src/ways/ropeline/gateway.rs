@@ -105,7 +105,7 @@ async fn open_sale(gate: &Arc<Gate>, stock: u32) -> Result<Arc<Line>> {
 async fn buy_early(gate: &Arc<Gate>, line: &Line) -> Result<()> {
     let ticket = Ticket::new();
     let seq = join::join(gate, line, ticket).await?.seq;
-    let hold = admitted(gate, line, Claim { sale: line.id, ticket, seq }).await?;
+    let hold = admitted(gate, line, Claim { sale: line.id, ticket, seq, generation: 0 }).await?;
     let hold = hold.context("there is a unit for each")?;
     let confirm = Settle::Confirm { payment_reference: None };
     settle(gate, By::Shop, hold, confirm, None, status).await?;

@@ -55,9 +55,15 @@ pub fn confirmed() -> Value {
 pub fn room(sale: Value, ticket: Option<Value>) -> String {
     let ticket = ticket.map(|state| Ticket::try_from(&state).unwrap());
     let sale = serde_json::from_value(sale).unwrap();
-    RoomPage { nonce: NONCE.into(), sale, ticket, form_key: "k3y-0123456789abcdef".into() }
-        .render()
-        .unwrap()
+    RoomPage {
+        nonce: NONCE.into(),
+        sale,
+        ticket,
+        form_key: "k3y-0123456789abcdef".into(),
+        link: None,
+    }
+    .render()
+    .unwrap()
 }
 
 pub fn with(mut value: Value, field: &str, to: Value) -> Value {
