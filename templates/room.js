@@ -139,6 +139,52 @@
     set(speaker, words);
   };
 
+  // The chance in words and a number; what is only nearly sure is not called so. `views/ticket.rs` has the same.
+  const chance = document.querySelector('[data-f=chance]').dataset;
+  const percent = new Intl.NumberFormat(locale, { style: 'percent' });
+  const odds = (p) => {
+    if (p == null) return '';
+    const at = [1, 0.9, 0.65, 0.4, 0.1, 0.01].findIndex((least) => p >= least);
+    const some = (words, of) => words.replace('{p}', percent.format(of));
+    const figure =
+      p < 0.01
+        ? some(chance.under, 0.01)
+        : p >= 0.99 && p < 1
+          ? some(chance.over, 0.99)
+          : percent.format(p);
+    return `${chance.words.split('|').at(at)} – ${figure}`;
+  };
+
+  // The end of the wait that was promised stands, by the server's clock. It is put off only when what is measured
+  // is later by more than a little, and then the page says why.
+  const kept = `ropeline-${state.ticket}`;
+  let [promise, why] = [0, ''];
+  try {
+    [promise, why] = JSON.parse(sessionStorage[kept] || '[0,""]');
+  } catch {
+    /* then it stands as long as this page does */
+  }
+  const promised = () => {
+    const range = state.eta_seconds;
+    if (!range) return null;
+    const time = Date.parse(state.server_time) / 1e3;
+    const end = time + range.high;
+    if (promise && end > promise + Math.max(15, range.high / 10)) {
+      promise = end;
+      why = state.wait_reason || 'slower';
+    } else {
+      if (!promise || end < promise) promise = end;
+      if (!state.wait_reason) why = '';
+    }
+    try {
+      sessionStorage[kept] = JSON.stringify([promise, why]);
+    } catch {
+      /* as above */
+    }
+    const high = Math.max(0, promise - time);
+    return { low: Math.min(range.low, high), high };
+  };
+
   const render = () => {
     const { hold, stock, starts_at: start } = state;
     const checkout = /^(\/(?!\/)|https?:\/\/)/.test(state.checkout_url || '')
@@ -149,9 +195,9 @@
       in_front: state.position ? count(state.position - 1) : '',
       behind: state.position ? count(Math.max(0, state.waiting - state.position)) : '',
       waiting: count(state.waiting),
-      eta: wait(state.eta_seconds),
+      eta: wait(promised()),
       notice: state.notice || '',
-      chance: state.chance == null ? '' : `${Math.round(state.chance * 100)}%`,
+      chance: odds(state.chance),
       unit: count(hold && hold.unit),
       order: (hold && hold.order && hold.order.id) || '',
     };
@@ -162,6 +208,7 @@
       notice: !!state.notice,
       paused: !!state.paused && state.state === 'waiting',
       chance: state.chance != null,
+      hopeless: state.chance != null && state.chance < 0.01,
       return_known: !!state.next_return_at,
       return_unknown: !state.next_return_at,
       start_known: !!start,
@@ -176,7 +223,11 @@
     stockFields(stock, fields, flags);
     // The pace so far says nothing while nobody can be let in.
     flags.eta = !!state.eta_seconds && !state.paused && !flags.all_held;
+    flags.known = flags.eta || flags.chance;
     fill(fields, flags);
+    all('[data-reason]').forEach((words) => {
+      words.hidden = !flags.eta || words.dataset.reason !== why;
+    });
     showTimes({
       starts_at: start,
       next_return_at: state.next_return_at,

@@ -242,6 +242,7 @@ mod tests {
             stock: None,
             next_return_at: None,
             eta: None,
+            wait_reason: None,
             chance: None,
             paused: false,
             next_poll_seconds: 1,

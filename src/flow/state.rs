@@ -11,6 +11,7 @@ use super::{FlowError, Gate, Refusal, join};
 use crate::ledger::{Fate, SaleSnapshot, TicketFacts, Writing};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
+use crate::sale::pace::Reason;
 use crate::sale::{Claim, Hold, HoldState, SaleState, Seq, Status, Stock};
 
 /// What a shopper is told.
@@ -45,6 +46,8 @@ pub struct Waiting {
     pub stock: Option<Stock>,
     pub next_return_at: Option<Timestamp>,
     pub eta: Option<Eta>,
+    /// Why the wait may be longer than one that was told before.
+    pub wait_reason: Option<Reason>,
     pub chance: Option<f64>,
     pub paused: bool,
     pub next_poll_seconds: u64,
@@ -277,7 +280,11 @@ fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {
         next_return_at: snapshot
             .next_return_at
             .filter(|_| stock.available() == 0 && !sale.settings.hide_stock),
-        eta: outlook::eta(position, view.pace).filter(|_| is_moving(snapshot)),
+        eta: view
+            .pace
+            .and_then(|pace| outlook::eta(position, pace))
+            .filter(|_| is_moving(snapshot)),
+        wait_reason: view.wait_reason,
         chance: chance.filter(|_| stock.seeded > 0),
         paused: sale.state == SaleState::Paused,
         next_poll_seconds: next_poll(position, sale.settings.checkout_window_seconds),
@@ -286,10 +293,7 @@ fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {
 
 /// Whether anybody can be let in now. While nobody can, the pace of the last minute says nothing of the wait.
 fn is_moving(snapshot: &SaleSnapshot) -> bool {
-    let most = snapshot.sale.settings.max_in_checkout;
-    snapshot.sale.state == SaleState::Open
-        && snapshot.stock.available() > 0
-        && most.is_none_or(|most| snapshot.stock.held < i64::from(most))
+    snapshot.sale.state == SaleState::Open && snapshot.stock.available() > 0
 }
 
 /// Before the start everybody polls as somebody at this place would.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::ledger::SaleSnapshot;
+use crate::sale::pace::Reason;
 use crate::sale::{Places, Seq, Ticket};
 
 /// One sale as this gateway saw it last.
@@ -28,8 +29,10 @@ pub struct View {
     pub seen: Instant,
     pub joins_per_second: f64,
     pub admissions_per_second: f64,
-    /// The same over a longer time, for the wait that is shown.
-    pub pace: f64,
+    /// People per second by which a wait is told; none while nobody can be let in or nothing was measured.
+    pub pace: Option<f64>,
+    /// Why a wait may be longer than one that was told before.
+    pub wait_reason: Option<Reason>,
     /// Tickets whose holds ended in the last seconds.
     pub ended: Arc<HashSet<Ticket>>,
 }
@@ -62,7 +65,8 @@ impl View {
             seen: Instant::now(),
             joins_per_second: 0.0,
             admissions_per_second: 0.0,
-            pace: 0.0,
+            pace: None,
+            wait_reason: None,
             ended,
             snapshot,
         }

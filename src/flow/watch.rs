@@ -19,6 +19,7 @@ use super::view::{self, View};
 use super::{FlowError, Gate, moves, operate};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, Known, LiveError, Survey};
+use crate::sale::pace::{Flowing, Pace, Reason};
 use crate::sale::{Places, SaleId, SaleState, Seq};
 use crate::telemetry;
 
@@ -29,9 +30,8 @@ const MOST_ROUNDS: usize = 50;
 /// More joins than this between two surveys are not added one by one: the line is read anew, which also
 /// stands a counter that somebody set by hand.
 const MOST_JOINS: u64 = 1 << 20;
-/// How far back the measured pace looks, for the operator and for the wait that is shown.
-const PACE_SHORT: Duration = Duration::from_secs(10);
-const PACE_LONG: Duration = Duration::from_secs(60);
+/// How far back the rates look that an operator sees.
+const RATES_OVER: Duration = Duration::from_secs(10);
 /// One sample of the pace in so long.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -48,6 +48,8 @@ struct Mirror {
     /// The most changes in Postgres that Redis was told of, and when this gateway heard so.
     told: Option<(Instant, u64)>,
     samples: VecDeque<Sample>,
+    /// By which waits are told. It outlives the epoch: a rebuild is one of the reasons that it knows.
+    pace: Pace,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +74,8 @@ pub struct Line {
     pub(super) went_back: AtomicI32,
     /// Taken by whoever reads the sale again for everyone who waits for it.
     looking: Mutex<()>,
+    /// Since when this gateway follows it.
+    followed: Instant,
 }
 
 impl Line {
@@ -198,6 +202,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         highest: AtomicI64::new(0),
         went_back: AtomicI32::new(0),
         looking: Mutex::default(),
+        followed: Instant::now(),
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
     // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
@@ -230,7 +235,8 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
         }
         let epoch = snapshot.sale.epoch;
         if mirror.epoch != epoch {
-            *mirror = Mirror { epoch, ..Mirror::default() };
+            let pace = std::mem::take(&mut mirror.pace);
+            *mirror = Mirror { epoch, pace, ..Mirror::default() };
         }
         if went_back(&mirror, &snapshot) {
             recover::postgres_is_behind(gate, line.id, "redis was told of later changes").await?;
@@ -370,6 +376,26 @@ fn apply(mirror: &mut Mirror, counter: u64, changes: &[Change]) {
     places.trim();
 }
 
+/// What decides now how fast people are let in; nothing while there is nothing to let them in to.
+fn flowing(snapshot: &SaleSnapshot) -> Option<Flowing> {
+    let (sale, held) = (&snapshot.sale, snapshot.stock.held);
+    let rules = &sale.settings;
+    let stopped = match (sale.state, snapshot.stock.available() > 0) {
+        (SaleState::Scheduled | SaleState::Closed, _) => return None,
+        (SaleState::Paused, _) => Some(Reason::Paused),
+        (SaleState::Open, true) => None,
+        (SaleState::Open, false) if held > 0 => Some(Reason::AllHeld),
+        (SaleState::Open, false) => return None, // Not seeded yet, or sold out.
+    };
+    Some(Flowing {
+        admitted: snapshot.admitted().unsigned_abs(),
+        stopped,
+        is_full: rules.max_in_checkout.is_some_and(|most| held * 10 >= i64::from(most) * 9),
+        rules: (rules.batch_size, rules.admit_interval_ms, rules.max_in_checkout),
+        epoch: sale.epoch,
+    })
+}
+
 fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
     let now = Instant::now();
     let snapshot = line.view().snapshot.clone();
@@ -377,19 +403,22 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
     if mirror.samples.back().is_none_or(|s| now - s.at >= SAMPLE_EVERY) {
         mirror.samples.push_back(Sample { at: now, joined: mirror.counter, admitted });
     }
-    while mirror.samples.front().is_some_and(|s| now - s.at > PACE_LONG) {
+    while mirror.samples.front().is_some_and(|s| now - s.at > RATES_OVER) {
         mirror.samples.pop_front();
     }
-    let rate = |window: Duration, of: fn(&Sample) -> u64, is_now: u64| {
-        let first = mirror.samples.iter().find(|s| now - s.at <= window);
-        first.map_or(0.0, |first| {
+    let rate = |of: fn(&Sample) -> u64, is_now: u64| {
+        mirror.samples.front().map_or(0.0, |first| {
             let seconds = (now - first.at).as_secs_f64().max(1.0);
             is_now.saturating_sub(of(first)) as f64 / seconds
         })
     };
-    let joins_per_second = rate(PACE_SHORT, |s| s.joined, mirror.counter);
-    let admissions_per_second = rate(PACE_SHORT, |s| s.admitted, admitted);
-    let pace = rate(PACE_LONG, |s| s.admitted, admitted);
+    let joins_per_second = rate(|s| s.joined, mirror.counter);
+    let admissions_per_second = rate(|s| s.admitted, admitted);
+    let since = now - line.followed;
+    if let Some(flowing) = flowing(&snapshot) {
+        mirror.pace.see(since, flowing);
+    }
+    let (pace, wait_reason) = (mirror.pace.per_second(), mirror.pace.reason(since));
     line.view.send_modify(|view| {
         let version = version.max(view.version + 1);
         *view = Arc::new(View {
@@ -404,6 +433,7 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
             joins_per_second,
             admissions_per_second,
             pace,
+            wait_reason,
             ..View::clone(view)
         });
     });

@@ -150,6 +150,10 @@ pub struct TicketFields {
     next_return_at: Option<Timestamp>,
     /// With `waiting`; null while unknown
     eta_seconds: Option<super::shapes::EtaShape>,
+    /// With `waiting`: why the wait may be longer than one that was told before, for some minutes: `paused`,
+    /// `all_held`, `checkout_full`, `pace_changed`, `outage` or `slower`; null without a reason
+    #[schema(pattern = "^(paused|all_held|checkout_full|pace_changed|outage|slower)$")]
+    wait_reason: Option<String>,
     /// With `waiting`: the chance of being offered a unit, 0 to 1; null while unknown
     chance: Option<f64>,
     /// With `waiting`

@@ -11,6 +11,7 @@ use crate::flow::audit::{CheckLine, RepairLine};
 use crate::flow::lists::{AuditItem, Facts, Stats};
 use crate::flow::selfcheck::Standing;
 use crate::flow::state::{Stage, TicketState};
+use crate::sale::pace::Reason;
 use crate::sale::{Checkout, Hold, Order, Sale, Stock};
 
 /// Where the seeded units are.
@@ -272,6 +273,7 @@ pub enum StageShape {
         stock: Option<StockShape>,
         next_return_at: Option<Timestamp>,
         eta_seconds: Option<EtaShape>,
+        wait_reason: Option<&'static str>,
         chance: Option<f64>,
         paused: bool,
         next_poll_seconds: u64,
@@ -328,6 +330,7 @@ fn stage(app: &App, state: &TicketState) -> (&'static str, StageShape) {
                 stock: w.stock.map(StockShape::from),
                 next_return_at: w.next_return_at,
                 eta_seconds: w.eta.map(|eta| EtaShape { low: eta.low, high: eta.high }),
+                wait_reason: w.wait_reason.map(Reason::as_str),
                 chance: w.chance,
                 paused: w.paused,
                 next_poll_seconds: w.next_poll_seconds,

@@ -4,6 +4,7 @@ pub mod credential;
 pub mod hold;
 pub mod ids;
 pub mod outlook;
+pub mod pace;
 pub mod places;
 pub mod settings;
 

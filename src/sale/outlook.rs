@@ -63,6 +63,9 @@ fn normal_below(z: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
     use super::*;
 
     #[test]
@@ -86,6 +89,33 @@ mod tests {
         assert_eq!(chance(5, 4, 10, 0, 0), Some(1.0));
         assert_eq!(chance(5, 0, 0, 100, 100), Some(0.0));
         assert_eq!(chance(50, 10, 10, 3, 5), None);
+    }
+
+    /// Plays the line in front many times: everyone buys or does not, by the sale's own conversion.
+    #[test]
+    fn it_is_what_happens_when_the_line_is_played_many_times() {
+        const PLAYED: u32 = 1_500;
+        let mut dice = StdRng::seed_from_u64(1);
+        let (mut worst, mut between) = (0.0_f64, 0);
+        for _ in 0..12 {
+            let buys = dice.random_range(0.2..0.95);
+            let held = dice.random_range(0..60_u64);
+            let ahead = dice.random_range(20..200_u64);
+            let mean = (ahead + held) as f64 * buys;
+            let unsold = (mean + dice.random_range(-12.0..12.0)).max(1.0) as u64;
+            let told = chance(ahead, held, unsold, (buys * 1e6) as u64, 1_000_000).unwrap();
+            let offered = (0..PLAYED)
+                .filter(|_| {
+                    (0..ahead + held).filter(|_| dice.random_bool(buys)).count() < unsold as usize
+                })
+                .count();
+            let happened = offered as f64 / f64::from(PLAYED);
+            between += u32::from((0.05..0.95).contains(&happened));
+            worst = worst.max((told - happened).abs());
+        }
+        assert!(between > 5, "most of what was played was open: {between}");
+        // The dice alone are good for 1.3% at one standard deviation.
+        assert!(worst < 0.045, "{worst}");
     }
 
     #[test]

@@ -28,6 +28,7 @@ const WAITING: [&str; 16] = [
     "stock",
     "ticket",
     "version",
+    "wait_reason",
     "waiting",
 ];
 
@@ -55,7 +56,7 @@ async fn a_join_answers_the_whole_state_the_credential_and_the_way_to_the_socket
     assert_eq!((&body["position"], &body["waiting"]), (&json!(1), &json!(1)));
     let nothing = json!({ "seeded": 0, "available": 0, "held": 0, "sold": 0, "withdrawn": 0 });
     assert_eq!(body["stock"], nothing);
-    for unknown in ["eta_seconds", "chance", "next_return_at", "notice"] {
+    for unknown in ["eta_seconds", "wait_reason", "chance", "next_return_at", "notice"] {
         assert_eq!(body[unknown], Value::Null, "{unknown}");
     }
     assert_eq!(body["paused"], false);

@@ -145,6 +145,44 @@ fn held_is_never_called_sold_out() {
 }
 
 #[test]
+fn a_chance_is_told_in_words_and_a_number_and_only_what_is_sure_is_called_so() {
+    for (chance, words) in [
+        (1.0, "certain – 100%"),
+        (0.999, "very likely – over 99%"),
+        (0.97, "very likely – 97%"),
+        (0.88, "likely – 88%"),
+        (0.52, "about even – 52%"),
+        (0.2, "unlikely – 20%"),
+        (0.03, "very unlikely – 3%"),
+        (0.004, "no realistic chance – under 1%"),
+        (0.0, "no realistic chance – under 1%"),
+    ] {
+        let ticket = Ticket::try_from(&waiting(json!({ "chance": chance }))).unwrap();
+        assert_eq!(ticket.chance_words(), words);
+        let html = room(sale("open"), Some(waiting(json!({ "chance": chance }))));
+        assert_eq!(html.contains("data-if=\"hopeless\">"), chance < 0.01, "{chance}");
+    }
+    assert_eq!(Ticket::try_from(&waiting(json!({}))).unwrap().chance_words(), "");
+}
+
+#[test]
+fn a_page_without_script_says_why_the_wait_may_have_grown() {
+    for reason in crate::sale::pace::Reason::ALL.map(crate::sale::pace::Reason::as_str) {
+        let html = room(sale("open"), Some(waiting(json!({ "wait_reason": reason }))));
+        let told: Vec<&str> = html.split("data-reason=\"").skip(1).collect();
+        let shown: Vec<&str> = told
+            .iter()
+            .filter(|it| !it[..it.find('>').unwrap()].ends_with(" hidden"))
+            .map(|it| &it[..it.find('"').unwrap()])
+            .collect();
+        assert_eq!(shown, [reason]);
+        let stopped = waiting(json!({ "wait_reason": reason, "eta_seconds": null }));
+        let html = room(sale("open"), Some(stopped));
+        assert!(!html.contains(&format!("data-reason=\"{reason}\">")), "no wait, no reason");
+    }
+}
+
+#[test]
 fn a_place_is_shown_with_all_that_is_known_about_it() {
     let html = page("ticket_waiting");
     for field in [
@@ -161,8 +199,7 @@ fn a_place_is_shown_with_all_that_is_known_about_it() {
     let held = page("ticket_waiting_held");
     assert!(held.contains("<span data-f=\"notice\">We have added 200 units.</span>"));
     assert!(
-        held.contains("data-f=\"chance\">88%<")
-            && held.contains("<p class=\"note\" data-if=\"paused\">")
+        held.contains(">likely – 88%<") && held.contains("<p class=\"note\" data-if=\"paused\">")
     );
 }
 

@@ -12,6 +12,12 @@ use super::format::{count, span_text};
 /// From here on a wait is told in hours: nobody reads "150–190 minutes".
 const HOURS_FROM_SECONDS: u64 = 5400;
 
+/// From which chance on each of the words is said; below the last one there is no realistic chance.
+const CHANCES: [f64; 6] = [1.0, 0.9, 0.65, 0.4, 0.1, 0.01];
+/// The words, for the script too.
+const CHANCE_WORDS: &str =
+    "certain|very likely|likely|about even|unlikely|very unlikely|no realistic chance";
+
 /// Where a ticket is, as the API names it.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +89,8 @@ pub struct Ticket {
     pub next_return_at: Option<Timestamp>,
     #[serde(default)]
     pub eta_seconds: Option<Seconds>,
+    #[serde(default)]
+    pub wait_reason: Option<String>,
     #[serde(default)]
     pub chance: Option<f64>,
     #[serde(default)]
@@ -160,8 +168,32 @@ impl Ticket {
         }
     }
 
-    pub(super) fn chance_percent(&self) -> String {
-        self.chance.map(|chance| format!("{:.0}%", chance * 100.0)).unwrap_or_default()
+    /// Whether this is why the wait may have become longer; told where a wait is.
+    pub(super) fn is_late_by(&self, reason: &str) -> bool {
+        self.has_eta() && self.wait_reason.as_deref() == Some(reason)
+    }
+
+    /// The chance in words and a number. Only what is sure is called so: what is rounded to it is not.
+    pub(super) fn chance_words(&self) -> String {
+        let Some(chance) = self.chance else { return String::new() };
+        let at = CHANCES.iter().position(|least| chance >= *least).unwrap_or(CHANCES.len());
+        let number = match chance {
+            1.0.. => "100%".to_owned(),
+            0.99.. => "over 99%".to_owned(),
+            0.01.. => format!("{:.0}%", chance * 100.0),
+            _ => "under 1%".to_owned(),
+        };
+        let word = CHANCE_WORDS.split('|').nth(at).unwrap_or_default();
+        format!("{word} – {number}")
+    }
+
+    /// The words of a chance, for the script of the page.
+    pub(super) fn chance_choices(&self) -> &'static str {
+        CHANCE_WORDS
+    }
+
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.chance.is_some_and(|chance| chance < CHANCES[5])
     }
 
     /// What the countdown of this state starts from, by the server's clock.

@@ -11,5 +11,6 @@ mod page;
 mod pictures;
 mod plain;
 mod policy;
+mod promise;
 mod room;
 mod weight;

@@ -226,6 +226,12 @@ impl Page {
         self.browser.cdp("Network.setBlockedURLs", json!({ "urls": [format!("*{end}")] })).await;
     }
 
+    /// Runs this in every document that comes, before the page's own script.
+    pub async fn before_scripts(&self, script: &str) {
+        let params = json!({ "source": script });
+        self.browser.cdp("Page.addScriptToEvaluateOnNewDocument", params).await;
+    }
+
     /// Marks the document, so that a reload would be noticed.
     pub async fn mark(&self) {
         self.run("window.marked = true").await;
