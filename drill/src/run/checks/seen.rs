@@ -68,8 +68,16 @@ pub fn places_only_fall(case: &Case) -> Verdict {
         told.sort_by_key(|entry| entry.said["version"].as_u64());
         for pair in told.windows(2) {
             let rose = place(pair[1]) > place(pair[0]);
-            let settles =
-                rose && (only_came_back(told, pair[1], &losses) || made_room(case, &late, pair));
+            // Its number was lost with Redis before it could be written down, and is another's.
+            let number = |entry: &Entry| entry.said["number"].as_i64();
+            let is_renumbered = number(pair[0]) != number(pair[1])
+                && number(pair[0])
+                    .zip(pair[0].ticket.as_deref())
+                    .is_some_and(|(number, ticket)| unjournaled.contains(&(ticket, number)));
+            let settles = rose
+                && (is_renumbered
+                    || only_came_back(told, pair[1], &losses)
+                    || made_room(case, &late, pair));
             came_back += usize::from(settles);
             verdict.look(!rose || settles, || ("a place rose".into(), json!(pair)));
         }
@@ -207,6 +215,25 @@ mod tests {
         let mut early = case();
         told(&mut early, "admitted").answered = 0;
         assert_eq!(told_is_durable(&early).violations, 1);
+    }
+
+    #[test]
+    fn a_number_that_was_lost_with_redis_is_followed_by_another_one_further_back() {
+        let mut lost = case();
+        let mut later = told(&mut lost, "waiting").clone();
+        later.said["version"] = json!(6);
+        later.process = "shopper-1/another tab".into();
+        later.said["position"] = json!(9);
+        lost.history.push(later);
+        assert_eq!(places_only_fall(&lost).violations, 1);
+        // It was a receipt while nothing could be written down.
+        told(&mut lost, "waiting").said["number"] = json!(77);
+        assert_eq!(places_only_fall(&lost).violations, 2, "nobody was given 77");
+        let mut join = lost.history[0].clone();
+        (join.asked, join.said["number"]) = (0, json!(77));
+        join.answered = join.answered.max(10_000_000);
+        lost.history.push(join);
+        assert_eq!(places_only_fall(&lost).violations, 0);
     }
 
     #[test]
