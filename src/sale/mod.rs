@@ -6,6 +6,7 @@ pub mod ids;
 pub mod outlook;
 pub mod pace;
 pub mod places;
+pub mod plan;
 pub mod settings;
 
 pub use credential::{Claim, Signer};
