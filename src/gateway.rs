@@ -38,7 +38,8 @@ pub async fn run(
     let gate = Arc::new(Gate::new(live, ledger.clone(), Signer::new(config.secret.as_bytes())));
     gate.selfcheck.set_process(process::findings(&config));
     let app = App::new(gate.clone(), config.http, metrics.clone());
-    tracing::info!(listen = %listener.local_addr()?, "listening");
+    let address = listener.local_addr()?;
+    tracing::info!(listen = %address, "listening");
 
     let failed = CancellationToken::new();
     let ends = CancellationToken::new();
@@ -52,7 +53,8 @@ pub async fn run(
             metrics.run_upkeep();
         }
     });
-    let working = tokio::spawn(work(gate, app.clone(), ends.clone(), failed.clone()));
+    let working =
+        tokio::spawn(work(gate, process::name(address), app.clone(), ends.clone(), failed.clone()));
     // Whatever ends first ends all: the operator's word, or a store that must not be served from.
     let either = CancellationToken::new();
     let ending = {
@@ -74,6 +76,7 @@ pub async fn run(
 /// Waits for the stores, then runs the loops until the end.
 async fn work(
     gate: Arc<Gate>,
+    name: String,
     app: App,
     ends: CancellationToken,
     failed: CancellationToken,
@@ -86,11 +89,17 @@ async fn work(
         failed.cancel();
         return Err(refused);
     }
-    let loops = Loops::start(&gate, move || {
-        if let Some(limits) = &app.limits {
-            limits.forget_quiet();
-        }
-    });
+    let counted = app.clone();
+    let loops = Loops::start(
+        &gate,
+        name,
+        move || counted.sockets.len(),
+        move || {
+            if let Some(limits) = &app.limits {
+                limits.forget_quiet();
+            }
+        },
+    );
     ends.cancelled().await;
     loops.stop().await;
     Ok(())

@@ -48,6 +48,13 @@ const ROWS: &[(i64, &str)] = &[
          FROM generate_series(3, 5) AS n",
     ),
     (
+        9,
+        "INSERT INTO sale_history (sale_id, slot, waiting, available, held, sold, joined, admitted)
+          VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 1, 0, 1, 5, 1);
+          INSERT INTO gateways (id, name, version, sockets, admissions_per_second, missing)
+          VALUES (gen_random_uuid(), 'one', '0.1.0', 3, 0.5, ARRAY['redis'])",
+    ),
+    (
         10,
         "INSERT INTO moves (sale_id, ticket, generation, link, link_until, taken_by, moved_at)
          VALUES ('11111111-1111-7111-8111-111111111111', '22222222-2222-7222-8222-222222222222', 1,

@@ -5,6 +5,7 @@
 //! the same batch being recorded once.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use metrics::{counter, histogram};
@@ -65,6 +66,7 @@ pub async fn admit(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) -> Result<
             super::mistakes::expire_by_timer(gate, &view.snapshot.sale, &slot);
             if recorded.admitted > 0 {
                 counter!(telemetry::ADMITTED).increment(recorded.admitted);
+                gate.admitted.fetch_add(recorded.admitted, Ordering::Relaxed);
                 histogram!(telemetry::ADMIT_SECONDS).record(started.elapsed());
             }
             *ack = Ack { epoch: front.epoch, n, requeue: recorded.requeue, spare: recorded.spare };

@@ -5,6 +5,8 @@ pub mod admit;
 pub mod audit;
 pub mod expire;
 pub mod follow;
+pub mod heartbeat;
+pub mod history;
 pub mod join;
 pub mod keyed;
 pub mod leave;
@@ -18,12 +20,13 @@ pub mod selfcheck;
 pub mod settle;
 pub mod state;
 pub mod together;
+pub mod verdict;
 pub mod view;
 pub mod watch;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
@@ -55,6 +58,10 @@ pub struct Gate {
     confirms: together::Confirms,
     /// Whose credentials are over because the place went to another device.
     pub moves: moves::Moves,
+    /// Holds that this gateway made since it started.
+    admitted: AtomicU64,
+    /// All gateways as this one read them last.
+    heard: Mutex<Option<heartbeat::Heard>>,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -180,6 +187,8 @@ impl Gate {
             answers: keyed::Answers::default(),
             confirms: together::Confirms::default(),
             moves: moves::Moves::default(),
+            admitted: AtomicU64::new(0),
+            heard: Mutex::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

@@ -33,6 +33,8 @@ pub struct View {
     pub pace: Option<f64>,
     /// Why a wait may be longer than one that was told before.
     pub wait_reason: Option<Reason>,
+    /// Since when nobody was let in though somebody could be.
+    pub still_since: Option<Instant>,
     /// Tickets whose holds ended in the last seconds.
     pub ended: Arc<HashSet<Ticket>>,
 }
@@ -67,6 +69,7 @@ impl View {
             admissions_per_second: 0.0,
             pace: None,
             wait_reason: None,
+            still_since: None,
             ended,
             snapshot,
         }

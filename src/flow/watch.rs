@@ -50,6 +50,8 @@ struct Mirror {
     samples: VecDeque<Sample>,
     /// By which waits are told. It outlives the epoch: a rebuild is one of the reasons that it knows.
     pace: Pace,
+    /// Since when nobody was admitted though somebody could be, and how many were by then.
+    still: Option<(Instant, u64)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -419,6 +421,9 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
         mirror.pace.see(since, flowing);
     }
     let (pace, wait_reason) = (mirror.pace.per_second(), mirror.pace.reason(since));
+    mirror.still = could_admit(&snapshot, mirror.places.waiting())
+        .then(|| mirror.still.filter(|(_, before)| *before == admitted).unwrap_or((now, admitted)));
+    let still_since = mirror.still.map(|(since, _)| since);
     line.view.send_modify(|view| {
         let version = version.max(view.version + 1);
         *view = Arc::new(View {
@@ -434,7 +439,15 @@ fn show(line: &Line, mirror: &mut Mirror, version: u64, tokens: u64) {
             admissions_per_second,
             pace,
             wait_reason,
+            still_since,
             ..View::clone(view)
         });
     });
+}
+
+/// Whether the next batch should let somebody in.
+fn could_admit(snapshot: &SaleSnapshot, waiting: u64) -> bool {
+    let (sale, stock) = (&snapshot.sale, snapshot.stock);
+    let has_room = sale.settings.max_in_checkout.is_none_or(|most| stock.held < i64::from(most));
+    sale.state == SaleState::Open && waiting > 0 && stock.available() > 0 && has_room
 }

@@ -1,5 +1,5 @@
-//! What a gateway's own process and its configuration tell of the self-check: open files, and who can reach
-//! what.
+//! What a gateway's own process and its configuration tell: its name, and for the self-check open files and
+//! who can reach what.
 
 use std::net::SocketAddr;
 
@@ -10,6 +10,15 @@ use crate::flow::selfcheck::Finding;
 const FILES_OF_ITS_OWN: u64 = 64;
 /// Spare files, as a share of the connections in hundredths: closed sockets linger for a moment.
 const SPARE: u64 = 20;
+
+/// What this gateway is called among the others: its machine, where the system tells, and its address.
+pub(super) fn name(address: SocketAddr) -> String {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match machine.trim() {
+        "" => address.to_string(),
+        machine => format!("{machine} {address}"),
+    }
+}
 
 /// Raises the limit of open files as far as the process may, and says what is wrong all the same.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {

@@ -8,11 +8,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::App;
+use super::assets;
 use super::body::{Fields, Raw};
 use super::caller::{self, Operator};
 use super::limits::{Address, What};
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::said;
+use super::operator::standing::OverviewShape;
 use super::pages::{Posted, page, problem_page, see_other, with_cookie};
 use super::problem::{Code, Problem};
 use super::shapes::{
@@ -23,7 +25,7 @@ use super::views::{
 };
 use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
-use crate::flow::{FlowError, Reply, keyed, leave, lists};
+use crate::flow::{FlowError, Reply, keyed, leave, lists, verdict};
 use crate::random_text;
 use crate::sale::{Fault, Sale, SaleId, Ticket};
 
@@ -129,6 +131,11 @@ pub async fn sales(
 async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPage, Problem> {
     let after = PageQuery::after(shown.cursor.as_deref())?;
     let sales = lists::sales(&app.gate, after, SALES).await?;
+    let overview = OverviewShape::of(app, &verdict::overview(&app.gate, None));
+    let verdict_of = |slug: &str| {
+        let running = overview.sales.iter().find(|sale| sale.slug == slug);
+        running.map_or("well", |sale| sale.verdict).to_owned()
+    };
     let mut rows = Vec::new();
     for sale in &sales {
         let facts = lists::facts(&app.gate, &sale.id.to_string()).await?;
@@ -137,6 +144,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
             slug: sale.settings.slug.clone(),
             name: sale.settings.name.clone(),
             status: parse(json!(facts.sale.status().as_str()))?,
+            verdict: verdict_of(&sale.settings.slug),
             starts_at: sale.settings.starts_at,
             waiting: facts.waiting,
             available: units(facts.stock.available()),
@@ -151,6 +159,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
+        standing: parse(json!(overview))?,
         health: parse(json!(HealthShape::from(&*app.gate.selfcheck.standing())))?,
     })
 }
@@ -237,8 +246,11 @@ async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<Admin
         ),
         bad: true,
     });
+    let overview = OverviewShape::of(app, &verdict::overview(gate, Some(sale.id)));
     Ok(AdminSalePage {
         nonce: random_text(),
+        charts: assets::uplot_path(),
+        standing: parse(json!(overview))?,
         flash: flash.or(stopped),
         forms: AdminForms::new(&shown, sale.notice.as_deref()),
         sale: shown,

@@ -1,6 +1,7 @@
 //! The front door: routes, and what is true of every request. A handler parses, calls one flow and shapes
 //! the answer.
 
+pub mod assets;
 pub mod bodies;
 pub mod body;
 pub mod caller;
@@ -235,6 +236,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::stats))
         .routes(routes!(operator::reconciliation))
         .routes(routes!(operator::health))
+        .routes(routes!(operator::standing::overview))
+        .routes(routes!(operator::standing::history))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
@@ -259,6 +262,7 @@ pub fn router(app: App) -> Router {
         .route("/s/{sale}/checkout/confirm", post(room::confirm))
         .route("/s/{sale}/checkout/release", post(room::release))
         .route("/s/{sale}/receipt", get(room::receipt))
+        .route("/assets/{name}", get(assets::asset))
         .route("/admin", get(console::sales))
         .route("/admin/login", get(console::login_page).post(console::login))
         .route("/admin/logout", post(console::logout))

@@ -8,6 +8,7 @@
 mod admin;
 mod form;
 mod format;
+mod standing;
 mod ticket;
 
 use askama::Template;
@@ -20,6 +21,7 @@ pub use admin::{
 };
 pub use form::Form;
 use format as filters;
+pub use standing::Standing;
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
 
 /// A sale's status, as the API names it.

@@ -3,6 +3,8 @@
 
 mod audit;
 mod counts;
+mod gateways;
+mod history;
 mod holds;
 mod idempotency;
 mod joins;
@@ -25,6 +27,8 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 pub use audit::{AuditItem, Repaired};
 pub use counts::Counts;
+pub use gateways::{Beat, Gateway};
+pub use history::Moment;
 pub use holds::{Front, Recorded};
 pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts, Writing};

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults;
+use crate::flow::heartbeat::Heart;
+use crate::flow::history::Recorder;
 use crate::flow::{Gate, audit, expire, keyed, selfcheck, together, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
@@ -28,6 +30,10 @@ const AUDIT_EVERY: Duration = Duration::from_secs(15);
 const AUDITED_EACH_SECOND: u64 = 25_000;
 /// How often what is old is forgotten.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// How often a gateway says that it is there, and writes down how the sales go.
+const BEAT_EVERY: Duration = Duration::from_secs(2);
+/// Longest time for that; the next one says the same.
+const BEAT_WITHIN: Duration = Duration::from_secs(3);
 /// Longest time for one step of admission or sweeping; one that is cut off is finished by the next.
 const STEP_WITHIN: Duration = Duration::from_secs(8);
 /// Longest time for one sale's audit.
@@ -42,9 +48,15 @@ pub struct Loops {
 }
 
 impl Loops {
-    /// Starts every loop; `housekeeping` is called once a minute.
-    pub fn start(gate: &Arc<Gate>, housekeeping: impl Fn() + Send + 'static) -> Self {
+    /// Starts every loop; `housekeeping` is called once a minute, `sockets` says how many are open.
+    pub fn start(
+        gate: &Arc<Gate>,
+        name: String,
+        sockets: impl Fn() -> usize + Send + Sync + 'static,
+        housekeeping: impl Fn() + Send + 'static,
+    ) -> Self {
         let loops = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+        loops.tasks.spawn(tell(gate.clone(), Heart::new(name), sockets, loops.stop.clone()));
         loops.spawn(watch_all(gate.clone()));
         loops.spawn(admit::admit_all(gate.clone()));
         loops.spawn(sweep(gate.clone()));
@@ -130,6 +142,37 @@ async fn clean_up(gate: Arc<Gate>, housekeeping: impl Fn()) {
         if let Err(error) = selfcheck::clean_up(&gate).await {
             tracing::warn!(error = format!("{error:#}"), "old idempotency keys not forgotten");
         }
+    }
+}
+
+/// Says that this gateway is there, and how the sales go, until it stops; then that it has gone.
+async fn tell(
+    gate: Arc<Gate>,
+    mut heart: Heart,
+    sockets: impl Fn() -> usize,
+    stop: CancellationToken,
+) {
+    let mut recorder = Recorder::default();
+    let saying = async {
+        loop {
+            let told = async {
+                heart.beat(&gate, sockets()).await?;
+                recorder.record(&gate).await
+            };
+            match timeout(BEAT_WITHIN, told).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(error = format!("{error:#}"), "beat not written"),
+                Err(_) => tracing::debug!("postgres did not take the beat in time"),
+            }
+            sleep(jittered(BEAT_EVERY)).await;
+        }
+    };
+    tokio::select! {
+        () = saying => {}
+        () = stop.cancelled() => {}
+    }
+    if !matches!(timeout(BEAT_WITHIN, heart.stop(&gate)).await, Ok(Ok(()))) {
+        tracing::debug!("the other gateways will miss this one for a while");
     }
 }
 

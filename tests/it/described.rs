@@ -36,6 +36,8 @@ const CALLS: &str = "
     get /api/v1/admin/sales/{sale}/orders.csv
     get /api/v1/admin/sales/{sale}/reconciliation
     get /api/v1/admin/health
+    get /api/v1/admin/overview
+    get /api/v1/admin/sales/{sale}/history
     post /api/v1/admin/sales/{sale}/notices
     delete /api/v1/admin/sales/{sale}/tickets/{ticket}
     get /healthz

@@ -46,6 +46,7 @@ mod shopper;
 mod sockets;
 #[cfg(feature = "stampede")]
 mod stampede;
+mod standing;
 mod stores;
 mod sweeper;
 mod tamper;

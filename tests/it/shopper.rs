@@ -12,7 +12,7 @@ pub fn names(object: &Value) -> Vec<&str> {
     names
 }
 
-const WAITING: [&str; 16] = [
+const WAITING: [&str; 17] = [
     "chance",
     "eta_seconds",
     "next_poll_seconds",

@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod lists;
 pub mod said;
+pub mod standing;
 
 use axum::Json;
 use axum::extract::{Path, State};

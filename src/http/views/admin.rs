@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::form::Form;
+use super::standing::Standing;
 use super::{SaleStatus, filters};
 
 /// One line about what the last action did.
@@ -29,6 +30,8 @@ pub struct SaleRow {
     pub slug: String,
     pub name: String,
     pub status: SaleStatus,
+    /// `well`, `watch` or `bad`.
+    pub verdict: String,
     pub starts_at: Option<Timestamp>,
     pub waiting: u64,
     pub available: u64,
@@ -65,6 +68,7 @@ pub struct AdminSalesPage {
     pub sales: Vec<SaleRow>,
     pub next_cursor: Option<String>,
     pub form: Form,
+    pub standing: Standing,
     pub health: Health,
 }
 
@@ -207,6 +211,9 @@ impl AdminForms {
 pub struct AdminSalePage {
     pub nonce: String,
     pub flash: Option<Flash>,
+    /// Where the script with the charts is.
+    pub charts: String,
+    pub standing: Standing,
     pub sale: AdminSale,
     pub stats: Stats,
     pub forms: AdminForms,

@@ -154,12 +154,23 @@ pub fn problem() -> ProblemPage {
     }
 }
 
+pub fn standing(verdict: &str) -> Standing {
+    let trouble = json!({"level": "bad", "sale": null, "text": HOSTILE, "advice": HOSTILE});
+    let gateway = json!({"name": HOSTILE, "version": "0.1.0", "started_at": "2026-11-27T11:00:00Z",
+        "silent": true, "silent_seconds": 9, "sockets": 12, "admissions_per_second": 1.5,
+        "missing": ["redis"]});
+    serde_json::from_value(json!({"verdict": verdict, "troubles": [trouble],
+        "stores": {"postgres": true, "redis": false}, "gateways": [gateway]}))
+    .unwrap()
+}
+
 pub fn sales_page(sales: usize) -> AdminSalesPage {
     let row = |n: usize| SaleRow {
         slug: format!("drop-{n}"),
         name: format!("Drop {n}"),
         status: [SaleStatus::Open, SaleStatus::Scheduled, SaleStatus::SoldOut][n % 3],
         starts_at: Some(at("2026-11-27T12:00:00Z")).filter(|_| n != 2),
+        verdict: "well".into(),
         waiting: 12_345,
         available: 0,
         held: 380,
@@ -172,6 +183,7 @@ pub fn sales_page(sales: usize) -> AdminSalesPage {
         sales: (0..sales).map(row).collect(),
         next_cursor: None,
         form,
+        standing: standing("bad"),
         health: serde_json::from_value(json!({
             "findings": [
                 {"name": "redis-eviction", "weight": "refuse", "text": "Redis may throw away the line"},
@@ -202,6 +214,8 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
     AdminSalePage {
         nonce: NONCE.into(),
         flash: Some(Flash { text: "1,000 units were added.".into(), bad: false }),
+        charts: "/assets/uplot.js".into(),
+        standing: standing("watch"),
         sale,
         stats: serde_json::from_value(stats).unwrap(),
         forms,
