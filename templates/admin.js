@@ -237,6 +237,41 @@
     };
   })();
 
+  // What the numbers in a form would do, told while they are typed.
+  const PLAN_AFTER_MS = 300;
+  const PLAN_EVERY_MS = 10e3;
+  all('[data-plan]').forEach((form) => {
+    const list = form.querySelector('[data-forecast]');
+    let turn = 0;
+    let timer;
+    const plan = async () => {
+      const mine = (turn += 1);
+      const typed = new URLSearchParams(new FormData(form));
+      if (form.querySelector('[name=units]') && !typed.get('units')) return;
+      const answer = await fetch(`${form.dataset.plan}?${typed}`, { cache: 'no-store' });
+      const said = await answer.json();
+      if (mine !== turn) return;
+      const lines = answer.ok
+        ? said.text
+        : (said.errors ?? []).map(({ field, detail }) => {
+            const label = form.elements[field]?.labels?.[0]?.textContent;
+            return `${label ?? field} ${detail}.`;
+          });
+      list.hidden = lines.length === 0;
+      if (list.textContent !== lines.join(''))
+        list.replaceChildren(...lines.map((line) => make('li', line)));
+    };
+    const soon = (after) => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (!document.hidden) plan().catch(() => {});
+        if (page.dataset.stats) soon(PLAN_EVERY_MS);
+      }, after);
+    };
+    form.addEventListener('input', () => soon(PLAN_AFTER_MS));
+    if (page.dataset.stats) soon(PLAN_EVERY_MS);
+  });
+
   const age = () => {
     const old = now() - arrived > STALE_MS;
     find('[data-fresh]').hidden = old;

@@ -3,7 +3,9 @@
 
 pub mod admit;
 pub mod audit;
+pub mod events;
 pub mod expire;
+pub mod find;
 pub mod follow;
 pub mod heartbeat;
 pub mod history;
@@ -15,6 +17,7 @@ pub mod lists;
 mod mistakes;
 pub mod moves;
 pub mod operate;
+pub mod plan;
 pub mod recover;
 pub mod selfcheck;
 pub mod settle;
@@ -60,6 +63,8 @@ pub struct Gate {
     pub moves: moves::Moves,
     /// Holds that this gateway made since it started.
     admitted: AtomicU64,
+    /// Whoever reads a page of an export now.
+    exports: tokio::sync::Mutex<()>,
     /// All gateways as this one read them last.
     heard: Mutex<Option<heartbeat::Heard>>,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
@@ -188,6 +193,7 @@ impl Gate {
             confirms: together::Confirms::default(),
             moves: moves::Moves::default(),
             admitted: AtomicU64::new(0),
+            exports: tokio::sync::Mutex::default(),
             heard: Mutex::default(),
             lookups: Semaphore::new(LOOKUPS),
         }

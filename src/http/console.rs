@@ -1,5 +1,7 @@
 //! The operator's console: log in with the API key, make sales, steer them, watch the numbers.
 
+pub mod ticket;
+
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -13,6 +15,7 @@ use super::body::{Fields, Raw};
 use super::caller::{self, Operator};
 use super::limits::{Address, What};
 use super::operator::lists::{PageQuery, sale_cursor};
+use super::operator::plan::{self, PlanShape};
 use super::operator::said;
 use super::operator::standing::OverviewShape;
 use super::pages::{Posted, page, problem_page, see_other, with_cookie};
@@ -21,11 +24,12 @@ use super::shapes::{
     AuditShape, HealthShape, HoldShape, OrderShape, RepairShape, SaleShape, StatsShape,
 };
 use super::views::{
-    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, SaleRow,
+    self, AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form,
+    SaleRow,
 };
 use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
-use crate::flow::{FlowError, Reply, keyed, leave, lists, verdict};
+use crate::flow::{self, FlowError, Reply, keyed, leave, lists, verdict};
 use crate::random_text;
 use crate::sale::{Fault, Sale, SaleId, Ticket};
 
@@ -104,6 +108,7 @@ impl Shown {
             "resume" => "Admissions go on.",
             "close" => "The sale is closed.",
             "pace" => "The pace is changed, from the next batch on.",
+            "settings" => "The settings are changed.",
             "notice" => "Everyone in line sees the notice now.",
             "remove" => "The ticket is out of the line.",
             _ => return None,
@@ -159,6 +164,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
+        forecast: Vec::new(),
         standing: parse(json!(overview))?,
         health: parse(json!(HealthShape::from(&*app.gate.selfcheck.standing())))?,
     })
@@ -168,11 +174,16 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
 pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
     let made = async {
         let operator = operator_of(&app, &headers)?;
-        let mut fields = fields(&posted, &[])?;
+        let mut fields = fields_but(&posted, &["units", "expected_shoppers"])?;
         let to = said::new_settings(&mut fields);
         let slug = to.slug.clone();
         fields.finish()?;
-        act(&app, &operator, SaleId::new(), Command::Create(to), None).await?;
+        let units = units(&posted)?;
+        let id = SaleId::new();
+        act(&app, &operator, id, Command::Create(to), None).await?;
+        if let Some(count) = units {
+            act(&app, &operator, id, Command::Seed { count }, None).await?;
+        }
         Ok::<_, Problem>(slug)
     };
     let problem = match made.await {
@@ -182,13 +193,56 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) 
         }
         Err(problem) => problem,
     };
+    refused_creation(&app, &headers, &posted, &problem).await
+}
+
+async fn refused_creation(
+    app: &App,
+    headers: &HeaderMap,
+    posted: &Posted,
+    problem: &Problem,
+) -> Response {
     let mut form = Form::new("create", posted.0.clone());
-    mark(&mut form, &problem, "slug");
+    mark(&mut form, problem, "slug");
     let shown = Shown { done: None, cursor: None };
-    match sales_page(&app, &shown, form).await {
+    match sales_page(app, &shown, form).await {
         Ok(mut body) => {
             body.flash = Some(Flash { text: problem.title().into(), bad: true });
-            page(&app, &headers, problem.status(), &body.nonce.clone(), &body)
+            page(app, headers, problem.status(), &body.nonce.clone(), &body)
+        }
+        Err(problem) => failed(app, headers, &problem),
+    }
+}
+
+/// The units that a new sale begins with, if any.
+fn units(posted: &Posted) -> Result<Option<i32>, Problem> {
+    if posted.get("units").is_empty() {
+        return Ok(None);
+    }
+    let typed = vec![("count".to_owned(), posted.get("units").to_owned())];
+    let mut fields = Raw(said::form_fields(&typed).to_string().into_bytes()).fields()?;
+    let count = said::seed_count(&mut fields);
+    fields.finish().map_err(|mut problem| {
+        problem.faults.iter_mut().for_each(|fault| fault.field = "units".into());
+        problem
+    })?;
+    Ok(Some(count))
+}
+
+/// `POST /admin/plan`: the form that makes a sale, with what the sale would do.
+pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
+    if let Err(problem) = operator_of(&app, &headers) {
+        return failed(&app, &headers, &problem);
+    }
+    let plan = match plan::tried_new(&posted.0) {
+        Ok(plan) => PlanShape::from(&plan),
+        Err(problem) => return refused_creation(&app, &headers, &posted, &problem).await,
+    };
+    let shown = Shown { done: None, cursor: None };
+    match sales_page(&app, &shown, Form::new("create", posted.0.clone())).await {
+        Ok(mut body) => {
+            body.forecast = plan.text;
+            page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
         }
         Err(problem) => failed(&app, &headers, &problem),
     }
@@ -204,12 +258,18 @@ fn mark(form: &mut Form, problem: &Problem, otherwise: &str) {
     }
 }
 
-/// A form's fields, read by the API's own rules; those of the form alone are left out.
+/// These fields of a form, read by the API's own rules.
 fn fields(posted: &Posted, only: &[&str]) -> Result<Fields, Problem> {
-    let wanted = |(name, _): &&(String, String)| {
-        name != "idempotency_key" && (only.is_empty() || only.contains(&name.as_str()))
-    };
-    let pairs: Vec<_> = posted.0.iter().filter(wanted).cloned().collect();
+    fields_where(posted, |name| only.contains(&name))
+}
+
+/// All fields of a form but those that are the form's alone.
+fn fields_but(posted: &Posted, but: &[&str]) -> Result<Fields, Problem> {
+    fields_where(posted, |name| name != "idempotency_key" && !but.contains(&name))
+}
+
+fn fields_where(posted: &Posted, wanted: impl Fn(&str) -> bool) -> Result<Fields, Problem> {
+    let pairs: Vec<_> = posted.0.iter().filter(|(name, _)| wanted(name)).cloned().collect();
     Raw(said::form_fields(&pairs).to_string().into_bytes()).fields()
 }
 
@@ -247,15 +307,18 @@ async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<Admin
         bad: true,
     });
     let overview = OverviewShape::of(app, &verdict::overview(gate, Some(sale.id)));
+    let plan = flow::plan::plan(gate, sale, &sale.settings).await?;
     Ok(AdminSalePage {
         nonce: random_text(),
         charts: assets::uplot_path(),
+        forecast: PlanShape::from(&plan).text,
         standing: parse(json!(overview))?,
         flash: flash.or(stopped),
         forms: AdminForms::new(&shown, sale.notice.as_deref()),
         sale: shown,
         stats: parse(json!(stats))?,
         form_key: random_text(),
+        found: Vec::new(),
         orders: orders
             .iter()
             .map(|o| parse(json!(OrderShape::with_ticket(o))))
@@ -296,11 +359,17 @@ pub async fn action(
         Ok(found) => found,
         Err(problem) => return failed(&app, &headers, &problem),
     };
-    let problem = match steer(&app, &operator, &sale, &action, &posted).await {
+    let done = if action == "plan" {
+        Err(None)
+    } else {
+        steer(&app, &operator, &sale, &action, &posted).await.map_err(Some)
+    };
+    let problem = match done {
         Ok(()) => {
             return see_other(&format!("/admin/sales/{}?done={action}", sale.settings.slug));
         }
-        Err(problem) => problem,
+        Err(None) => return forecast(&app, &headers, &sale, &posted).await,
+        Err(Some(problem)) => problem,
     };
     match sale_page(&app, &sale, None).await {
         Ok(mut body) => {
@@ -311,6 +380,7 @@ pub async fn action(
                 "notice" => (&mut body.forms.notice, "notice", "text"),
                 "close" => (&mut body.forms.close, "close", "slug"),
                 "remove" => (&mut body.forms.remove, "remove", "ticket"),
+                "settings" => (&mut body.forms.settings, "settings", "max_waiting"),
                 _ => {
                     body.flash = Some(Flash { text: problem.detail.clone(), bad: true });
                     return page(&app, &headers, problem.status(), &body.nonce.clone(), &body);
@@ -325,6 +395,62 @@ pub async fn action(
     }
 }
 
+/// The sale's page with the pace as it was typed, and with what it would do.
+async fn forecast(app: &App, headers: &HeaderMap, sale: &Sale, posted: &Posted) -> Response {
+    let planned = async {
+        let settings = plan::tried(&posted.0, sale.settings.clone())?;
+        Ok::<_, Problem>(PlanShape::from(&flow::plan::plan(&app.gate, sale, &settings).await?))
+    };
+    let planned = planned.await;
+    match sale_page(app, sale, None).await {
+        Ok(mut body) => {
+            body.forms.pace = Form::new("pace", posted.0.clone());
+            let status = match planned {
+                Ok(plan) => {
+                    body.forecast = plan.text;
+                    StatusCode::OK
+                }
+                Err(problem) => {
+                    mark(&mut body.forms.pace, &problem, "batch_size");
+                    problem.status()
+                }
+            };
+            page(app, headers, status, &body.nonce.clone(), &body)
+        }
+        Err(problem) => failed(app, headers, &problem),
+    }
+}
+
+/// What cannot be undone asks for the sale's slug.
+fn demand_slug(posted: &Posted, sale: &Sale) -> Result<(), Problem> {
+    if posted.get("slug") == sale.settings.slug {
+        return Ok(());
+    }
+    let rule = format!("type {}, the sale's slug: this cannot be undone", sale.settings.slug);
+    Err(Problem::invalid(vec![Fault::new("slug", rule)]))
+}
+
+/// What a settings form may change. Times that were left as they are shown are not sent, for a form knows
+/// them to the second only; a box that is not ticked says no.
+fn settings_change(posted: &Posted, sale: &Sale) -> Result<Command, Problem> {
+    let shown = [
+        ("starts_at", views::local_time(sale.settings.starts_at)),
+        ("ends_at", views::local_time(sale.settings.ends_at)),
+    ];
+    let mut pairs: Vec<(String, String)> = posted.0.clone();
+    pairs.retain(|(name, text)| {
+        !shown.iter().any(|(time, shown)| time == name && text.trim() == shown)
+    });
+    if !pairs.iter().any(|(name, _)| name == "hide_stock") {
+        pairs.push(("hide_stock".to_owned(), "false".to_owned()));
+    }
+    let known = ["starts_at", "ends_at", "max_waiting", "checkout_window_seconds", "hide_stock"];
+    let mut fields = fields(&Posted(pairs), &known)?;
+    let command = said::change_command(&mut fields, sale);
+    fields.finish()?;
+    Ok(command)
+}
+
 async fn steer(
     app: &App,
     operator: &Operator,
@@ -334,6 +460,9 @@ async fn steer(
 ) -> Result<(), Problem> {
     let command = match action {
         "seed" | "withdraw" => {
+            if action == "withdraw" {
+                demand_slug(posted, sale)?;
+            }
             let mut fields = fields(posted, &["count"])?;
             let count = said::seed_count(&mut fields);
             fields.finish()?;
@@ -343,10 +472,7 @@ async fn steer(
         "pause" => Command::Pause,
         "resume" => Command::Resume,
         "close" => {
-            if posted.get("slug") != sale.settings.slug {
-                let rule = "type the sale's slug to close it: closing cannot be undone";
-                return Err(Problem::invalid(vec![Fault::new("slug", rule)]));
-            }
+            demand_slug(posted, sale)?;
             Command::Close
         }
         "pace" => {
@@ -356,6 +482,7 @@ async fn steer(
             fields.finish()?;
             command
         }
+        "settings" => settings_change(posted, sale)?,
         "notice" => {
             let text = posted.get("text");
             let text = (!text.is_empty()).then(|| text.to_owned());
@@ -366,6 +493,7 @@ async fn steer(
             Command::Notice { text }
         }
         "remove" => {
+            demand_slug(posted, sale)?;
             let ticket: Ticket = posted.get("ticket").parse().map_err(|_| {
                 Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")])
             })?;

@@ -16,11 +16,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 pub use admin::{
-    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AuditRow, Flash, HoldRow,
-    OrderRow, SaleRow, Stats, Tokens,
+    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage,
+    AuditRow, Flash, HoldRow, OrderRow, SaleRow, Stats, StoryLine, Tokens,
 };
 pub use form::Form;
 use format as filters;
+pub use format::{count, local_time};
 pub use standing::Standing;
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
 

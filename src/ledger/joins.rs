@@ -15,7 +15,7 @@ pub enum Fate {
 }
 
 impl Fate {
-    fn parse(text: &str) -> Result<Self, LedgerError> {
+    pub(super) fn parse(text: &str) -> Result<Self, LedgerError> {
         match text {
             "waiting" => Ok(Self::Waiting),
             "admitted" => Ok(Self::Admitted),

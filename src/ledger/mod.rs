@@ -2,7 +2,10 @@
 //! It decides; its constraints keep every promise about units. It knows nothing of Redis.
 
 mod audit;
+mod checkouts;
 mod counts;
+mod events;
+mod find;
 mod gateways;
 mod history;
 mod holds;
@@ -26,7 +29,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 
 pub use audit::{AuditItem, Repaired};
+pub use checkouts::Checkouts;
 pub use counts::Counts;
+pub use events::{Event, EventKind};
+pub use find::Story;
 pub use gateways::{Beat, Gateway};
 pub use history::Moment;
 pub use holds::{Front, Recorded};

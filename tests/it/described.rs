@@ -38,6 +38,12 @@ const CALLS: &str = "
     get /api/v1/admin/health
     get /api/v1/admin/overview
     get /api/v1/admin/sales/{sale}/history
+    get /api/v1/admin/sales/{sale}/plan
+    get /api/v1/admin/plan
+    get /api/v1/admin/sales/{sale}/events.csv
+    get /api/v1/admin/sales/{sale}/events.jsonl
+    get /api/v1/admin/sales/{sale}/tickets
+    get /api/v1/admin/sales/{sale}/tickets/{ticket}
     post /api/v1/admin/sales/{sale}/notices
     delete /api/v1/admin/sales/{sale}/tickets/{ticket}
     get /healthz

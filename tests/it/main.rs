@@ -19,6 +19,7 @@ mod described;
 mod doubled;
 mod drain;
 mod endings;
+mod exports;
 mod failover;
 mod frames;
 mod holds;

@@ -57,7 +57,7 @@ pub(in crate::http) fn csv_row(order: &Order) -> [String; 7] {
 const BEGINS_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// Keeps a spreadsheet from running what a shopper typed. Some skip the spaces in front.
-fn no_formula(text: &str) -> String {
+pub(super) fn no_formula(text: &str) -> String {
     let is_formula = text.trim_start().starts_with(BEGINS_FORMULA);
     if is_formula || text.starts_with(['\t', '\r', '\n']) {
         format!("'{text}")
@@ -66,8 +66,8 @@ fn no_formula(text: &str) -> String {
     }
 }
 
-pub(in crate::http) fn csv_lines(
-    rows: impl IntoIterator<Item = [String; 7]>,
+pub(in crate::http) fn csv_lines<const N: usize>(
+    rows: impl IntoIterator<Item = [String; N]>,
 ) -> std::io::Result<Bytes> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {

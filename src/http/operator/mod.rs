@@ -1,9 +1,12 @@
 //! The operator's calls: make a sale, seed it, steer it, and see where it stands.
 
 pub mod csv;
+pub mod events;
 pub mod lists;
+pub mod plan;
 pub mod said;
 pub mod standing;
+pub mod tickets;
 
 use axum::Json;
 use axum::extract::{Path, State};

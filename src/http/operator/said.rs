@@ -27,6 +27,14 @@ pub fn change_command(fields: &mut Fields, sale: &Sale) -> Command {
     Command::Change { from: sale.settings.clone(), to, said }
 }
 
+/// Settings to try over `base`, which may have no name yet; what is wrong with them is in `fields`.
+pub fn tried_settings(fields: &mut Fields, base: Settings) -> Settings {
+    let to = settings(fields, base);
+    let faults = to.faults().into_iter().filter(|fault| !["slug", "name"].contains(&&*fault.field));
+    fields.add(faults.collect());
+    to
+}
+
 /// Reads settings over `base`: those of a new sale, or of one that is changed.
 fn settings(fields: &mut Fields, base: Settings) -> Settings {
     fields.not_null(&[
@@ -113,7 +121,11 @@ pub fn form_fields(pairs: &[(String, String)]) -> Value {
             (name, text) if NUMBERS.contains(&name) => {
                 text.parse::<i64>().map_or_else(|_| json!(text), |number| json!(number))
             }
-            ("starts_at" | "ends_at", text) if !text.ends_with('Z') => json!(format!("{text}:00Z")),
+            // A browser leaves out seconds that are zero.
+            ("starts_at" | "ends_at", text) if !text.ends_with('Z') => {
+                let seconds = if text.matches(':').count() < 2 { ":00" } else { "" };
+                json!(format!("{text}{seconds}Z"))
+            }
             (_, text) => json!(text),
         };
         (name.clone(), value)

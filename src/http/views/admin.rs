@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::form::Form;
+use super::format::local_time;
 use super::standing::Standing;
 use super::{SaleStatus, filters};
 
@@ -68,6 +69,8 @@ pub struct AdminSalesPage {
     pub sales: Vec<SaleRow>,
     pub next_cursor: Option<String>,
     pub form: Form,
+    /// What a sale that is made from the form would do, once it was asked.
+    pub forecast: Vec<String>,
     pub standing: Standing,
     pub health: Health,
 }
@@ -179,13 +182,15 @@ pub struct AdminForms {
     pub seed: Form,
     pub withdraw: Form,
     pub pace: Form,
+    pub settings: Form,
     pub notice: Form,
     pub close: Form,
     pub remove: Form,
+    pub find: Form,
 }
 
 impl AdminForms {
-    /// The forms as they open: the pace and the notice as they are now, the rest empty.
+    /// The forms as they open: the pace, the settings and the notice as they are now, the rest empty.
     pub fn new(sale: &AdminSale, notice: Option<&str>) -> Self {
         let most = sale.max_in_checkout.map(|most| most.to_string()).unwrap_or_default();
         let pace = [
@@ -193,14 +198,23 @@ impl AdminForms {
             ("admit_interval_ms", sale.admit_interval_ms.to_string()),
             ("max_in_checkout", most),
         ];
+        let settings = [
+            ("starts_at", local_time(sale.starts_at)),
+            ("ends_at", local_time(sale.ends_at)),
+            ("max_waiting", sale.max_waiting.to_string()),
+            ("checkout_window_seconds", sale.checkout_window_seconds.to_string()),
+            ("hide_stock", sale.hide_stock.to_string()),
+        ];
         let empty = |name| Form::new(name, [("", ""); 0]);
         Self {
             seed: empty("seed"),
             withdraw: empty("withdraw"),
             pace: Form::new("pace", pace),
+            settings: Form::new("settings", settings),
             notice: Form::new("notice", [("text", notice.unwrap_or_default())]),
             close: empty("close"),
             remove: empty("remove"),
+            find: empty("find"),
         }
     }
 }
@@ -213,6 +227,8 @@ pub struct AdminSalePage {
     pub flash: Option<Flash>,
     /// Where the script with the charts is.
     pub charts: String,
+    /// What the pace in its form will do.
+    pub forecast: Vec<String>,
     pub standing: Standing,
     pub sale: AdminSale,
     pub stats: Stats,
@@ -220,10 +236,36 @@ pub struct AdminSalePage {
     /// An idempotency key for the form that adds units, new on each page: a double press adds
     /// them once.
     pub form_key: String,
+    /// Tickets that a search found, when there are several.
+    pub found: Vec<String>,
     pub orders: Vec<OrderRow>,
     pub holds: Vec<HoldRow>,
     pub repairs: Vec<RepairRow>,
     pub audit: Vec<AuditRow>,
     /// The self-check found something.
     pub has_findings: bool,
+}
+
+/// One thing that happened to a ticket.
+pub struct StoryLine {
+    pub at: Timestamp,
+    pub text: String,
+}
+
+/// `GET /admin/sales/{slug}/tickets/{ticket}`: one shopper.
+#[derive(Template)]
+#[template(path = "admin_ticket.html")]
+pub struct AdminTicketPage {
+    pub nonce: String,
+    pub flash: Option<Flash>,
+    pub sale_name: String,
+    pub slug: String,
+    pub ticket: String,
+    pub number: i64,
+    pub lines: Vec<StoryLine>,
+    /// What the shopper's own page says.
+    pub shows: Vec<String>,
+    pub can_remove: bool,
+    /// The form that removes it.
+    pub form: Form,
 }

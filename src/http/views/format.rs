@@ -147,3 +147,10 @@ pub fn day(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> 
 pub fn stamp(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
     Ok(utc(at.plain(), "%Y-%m-%d %H:%M:%S"))
 }
+
+/// A time as the field of a form has it, in UTC; empty for none.
+pub fn local_time(at: Option<Timestamp>) -> String {
+    let Some(at) = at else { return String::new() };
+    let format = if at.as_second() % 60 == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    utc(at, format)
+}

@@ -183,6 +183,7 @@ pub fn sales_page(sales: usize) -> AdminSalesPage {
         sales: (0..sales).map(row).collect(),
         next_cursor: None,
         form,
+        forecast: vec![HOSTILE.into()],
         standing: standing("bad"),
         health: serde_json::from_value(json!({
             "findings": [
@@ -215,11 +216,13 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         nonce: NONCE.into(),
         flash: Some(Flash { text: "1,000 units were added.".into(), bad: false }),
         charts: "/assets/uplot.js".into(),
+        forecast: vec![HOSTILE.into()],
         standing: standing("watch"),
         sale,
         stats: serde_json::from_value(stats).unwrap(),
         forms,
         form_key: "seed-key-0123456789".into(),
+        found: vec!["0198b".into()],
         orders: vec![serde_json::from_value(order).unwrap()],
         holds: vec![serde_json::from_value(hold("active")).unwrap()],
         repairs: serde_json::from_value(json!([
@@ -229,6 +232,21 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         .unwrap(),
         has_findings: true,
         audit: vec![serde_json::from_value(audit).unwrap()],
+    }
+}
+
+pub fn admin_ticket() -> AdminTicketPage {
+    AdminTicketPage {
+        nonce: NONCE.into(),
+        flash: None,
+        sale_name: HOSTILE.into(),
+        slug: "winter-drop".into(),
+        ticket: "0198b".into(),
+        number: 4711,
+        lines: vec![StoryLine { at: at("2026-11-27T12:03:00Z"), text: HOSTILE.into() }],
+        shows: vec![HOSTILE.into()],
+        can_remove: true,
+        form: Form::new("remove", [("", ""); 0]),
     }
 }
 
@@ -288,6 +306,7 @@ pub fn every_page() -> Vec<(&'static str, String)> {
         ("admin_sale_paused", admin_sale("paused").render().unwrap()),
         ("admin_sale_closed", admin_sale("closed").render().unwrap()),
         ("admin_sale_mistyped", mistyped.render().unwrap()),
+        ("admin_ticket", admin_ticket().render().unwrap()),
         ("docs", docs().render().unwrap()),
     ]);
     pages
