@@ -66,12 +66,17 @@
         const row = document.createElement('tr');
         const name = make('th', gateway.name);
         name.scope = 'row';
+        const cell = (label, text, kind) => {
+          const node = make('td', text, kind);
+          node.dataset.label = label;
+          return node;
+        };
         row.append(
           name,
-          make('td', state(gateway), gateway.silent || gateway.missing.length ? 'bad' : ''),
-          make('td', whole.format(gateway.sockets), 'n'),
-          make('td', tenths.format(gateway.admissions_per_second), 'n'),
-          make('td', gateway.version),
+          cell('State', state(gateway), gateway.silent || gateway.missing.length ? 'bad' : ''),
+          cell('Sockets', whole.format(gateway.sockets), 'n'),
+          cell('Admissions per second', tenths.format(gateway.admissions_per_second), 'n'),
+          cell('Version', gateway.version),
         );
         return row;
       }),
@@ -114,7 +119,6 @@
     if (!boxes.length || !window.uPlot) return { live() {} };
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => () => style.getPropertyValue(name).trim();
-    const utc = (seconds) => uPlot.tzDate(new Date(seconds * 1e3), 'Etc/UTC');
     const kinds = {
       line: [['Waiting', '--accent', (p) => p.waiting]],
       units: [
@@ -127,6 +131,19 @@
         ['Admissions per second', '--accent', (p) => p.admissions],
       ],
     };
+    const DAY_SECONDS = 86400;
+    const clock = (more) => new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', ...more });
+    const time = { hour: '2-digit', minute: '2-digit' };
+    const formats = [
+      clock({ ...time, second: '2-digit' }),
+      clock(time),
+      clock({ day: 'numeric', month: 'short', ...time }),
+    ];
+    const times = (chart, ticks, _, __, step) => {
+      const { min, max } = chart.scales.x;
+      const format = formats[max - min > DAY_SECONDS ? 2 : step < 60 ? 0 : 1];
+      return ticks.map((at) => format.format(new Date(at * 1e3)));
+    };
     let range = 'last';
     let points = [];
     let asked = 0;
@@ -137,11 +154,10 @@
       const options = {
         width: box.clientWidth,
         height: 200,
-        tzDate: utc,
         cursor: { drag: { x: false, y: false } },
         scales: { y: { range: (_, __, top) => [0, Math.max(1, top * 1.05)] } },
         axes: [
-          { ...axis, ticks: axis.grid },
+          { ...axis, ticks: axis.grid, space: 70, values: times },
           {
             ...axis,
             ticks: axis.grid,
@@ -150,7 +166,7 @@
           },
         ],
         series: [
-          { label: 'UTC', value: '{HH}:{mm}:{ss}' },
+          { label: 'UTC', value: (_, at) => (at == null ? '–' : formats[0].format(at * 1e3)) },
           ...series.map(([label, name]) => ({
             label,
             stroke: colour(name),
@@ -173,6 +189,8 @@
       for (const { box, series, chart } of charts) {
         const columns = series.map(([, , of]) => seen.map(of));
         chart.setData([seen.map((p) => p.at), ...columns]);
+        // Where nobody points at it, the legend tells the newest values.
+        if (!(chart.cursor.left >= 0)) chart.setLegend({ idx: seen.length - 1 }, false);
         box.dataset.points = seen.length;
         const parts = series.map(([label], index) => {
           const values = columns[index].filter((value) => value != null);

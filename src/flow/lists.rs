@@ -1,6 +1,7 @@
 //! What the operator reads: counts, pages, and all orders as one stream. Nothing here changes anything.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::settle::By;
 use super::{FlowError, Gate, Refusal};
@@ -8,6 +9,9 @@ use crate::ledger::Counts;
 use crate::sale::{Hold, HoldState, Order, Sale, SaleId, Status, Stock};
 
 pub use crate::ledger::{AuditItem, Cursor};
+
+/// A line that was not read for so long is not what it was.
+pub const UNREAD_AFTER: Duration = Duration::from_secs(5);
 
 /// Counts of one sale, exact at the moment of asking.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +28,8 @@ pub async fn stats(gate: &Gate, sale: Sale) -> Result<Stats, FlowError> {
     let snapshot = gate.snapshot(sale.id).await?;
     let counts = gate.ledger.counts(snapshot.id()).await?;
     let view = gate.line_of(snapshot.id()).map(|line| line.view());
+    // A line that is not read has no pace that anybody knows.
+    let view = view.filter(|view| view.seen.elapsed() < UNREAD_AFTER);
     let is_over = snapshot.sale.status() == Status::Closed;
     Ok(Stats {
         status: snapshot.sale.status(),

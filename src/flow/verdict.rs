@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::Gate;
 use super::heartbeat::Heard;
+use super::lists::UNREAD_AFTER;
 use super::selfcheck::Weight;
 use super::view::View;
 use crate::ledger::Gateway;
@@ -18,8 +19,6 @@ use crate::sale::{SaleId, SaleState, Status};
 const SILENT_AFTER: Duration = Duration::from_secs(8);
 /// Whoever runs the gateways knows by then; it stays in the list.
 const MISSED_FOR: Duration = Duration::from_secs(15 * 60);
-/// A line that was not read for so long is not what it was.
-const UNREAD_AFTER: Duration = Duration::from_secs(5);
 /// So long nobody is let in although somebody could be, besides two intervals between batches.
 const STILL_AFTER: Duration = Duration::from_secs(10);
 /// From this part of `max_waiting` on the line is nearly full.

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::camera::Camera;
 use super::page::room;
-use crate::support::{ADMIN_KEY, Sale, Shop, Shopper, eventually};
+use crate::standing::OwnStores;
+use crate::support::{ADMIN_KEY, Gateway, Sale, Shop, Shopper, eventually};
 
 /// Shoppers in front of and behind the one in the pictures of a busy sale.
 const IN_FRONT: usize = 1_500;
@@ -99,7 +100,7 @@ async fn of_a_busy_sale() {
     page.fill("api_key", ADMIN_KEY).await;
     page.press("Log in").await;
     page.go(&format!("/admin/sales/{}", sale.slug)).await;
-    // Long enough that its small lines have something to show.
+    // Long enough that its charts have something to show.
     for _ in 0..15 {
         crowd(&sale, 4).await;
         serve(turns.by_ref().take(16)).await;
@@ -265,4 +266,63 @@ async fn of_the_console() {
     eventually("three are admitted", async || open.stats().await["tokens"]["held"] == 3).await;
     page.go("/admin").await;
     camera.take_when("Concert", "console-sales").await;
+}
+
+#[tokio::test]
+#[ignore = "takes pictures; see scripts/screenshots"]
+async fn of_the_console_in_every_state() {
+    let mut own = OwnStores::start("pictures").await;
+    let shop = Shop::at(own.place.clone(), false).await;
+    let second = Gateway::start(&own.place, false).await;
+    let camera = Camera::at(&shop).await;
+    let page = &camera.page;
+    page.go("/admin/login").await;
+    page.fill("api_key", ADMIN_KEY).await;
+    page.press("Log in").await;
+    camera.take_when("There is no sale yet.", "console-none").await;
+    let settings = json!({ "name": "Winter boots, size 42", "slug": "winter-boots",
+                           "max_in_checkout": 20, "batch_size": 2, "admit_interval_ms": 400 });
+    let sale = shop.sale(settings).await;
+    page.go("/admin/sales/winter-boots").await;
+    camera.take_when("Live.", "console-empty").await;
+    sale.seed(300).await;
+    sale.steer("open").await;
+    let shoppers = crowd(&sale, 160).await;
+    for (count, window) in shoppers.windows(10).enumerate().take(70) {
+        let hold = window[0].hold().await;
+        match count % 5 {
+            4 => window[0].release(&hold).await,
+            _ => window[0].confirm(&hold).await,
+        };
+    }
+    page.go("/admin/sales/winter-boots").await;
+    camera.take_when("All is well", "console-running").await;
+    page.go(&format!("/admin/sales/winter-boots/tickets/{}", shoppers[0].ticket)).await;
+    camera.take_when("What happened", "console-ticket").await;
+    page.go(&format!("/admin/sales/winter-boots/tickets/{}", shoppers[159].ticket)).await;
+    camera.take_when("Remove from the line", "console-ticket-waiting").await;
+    let more = json!({ "name": "Spring jackets", "starts_at": "2099-03-01T10:00:00Z" });
+    let other = shop.sale(more).await;
+    other.seed(250).await;
+    page.go("/admin").await;
+    camera.take_when("Spring jackets", "console-sales").await;
+    page.fill("create-name", "Summer hats").await;
+    page.fill("create-units", "500").await;
+    page.fill("create-expected_shoppers", "20000").await;
+    camera.take_when("Of the 20,000 in line", "console-preview").await;
+    sale.steer("pause").await;
+    page.go("/admin/sales/winter-boots").await;
+    page.press("Close the sale").await;
+    camera.take_when("is paused: nobody is let in.", "console-paused").await;
+    sale.steer("resume").await;
+    own.stores.kill_redis().await.unwrap();
+    second.tell_to_stop();
+    camera.take_when("Redis does not answer", "console-trouble").await;
+    own.stores.start_redis().await.unwrap();
+    page.shows("All is well").await;
+    sale.steer("close").await;
+    page.go("/admin/sales/winter-boots").await;
+    camera.take_when("Nobody joins and nobody is let in.", "console-closed").await;
+    shop.gateway.stop().await;
+    own.stop().await;
 }
