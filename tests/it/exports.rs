@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 
-use crate::support::{Answer, Sale, Shop, eventually};
+use crate::support::{Answer, Sale, Shop, Shopper, eventually};
 
 /// The events of a sale as JSON, and as CSV with as many cells in each line.
 async fn events(sale: &Sale<'_>) -> (Vec<Value>, Vec<Vec<String>>) {
@@ -20,10 +20,9 @@ async fn events(sale: &Sale<'_>) -> (Vec<Value>, Vec<Vec<String>>) {
     (lines, rows.collect())
 }
 
-#[tokio::test]
-async fn an_export_has_everything_that_happened_once_and_in_order() {
-    let shop = Shop::open().await;
-    let sale = shop.sale(json!({ "checkout_window_seconds": 1, "max_in_checkout": 1 })).await;
+/// A sale in which everything happens once; its shoppers by name.
+async fn eventful(shop: &Shop) -> (Sale<'_>, [(&'static str, Shopper); 5]) {
+    let sale = shop.sale(json!({ "checkout_window_seconds": 3, "max_in_checkout": 1 })).await;
     sale.seed(2).await;
     sale.steer("open").await;
     let ana = sale.join().await;
@@ -42,17 +41,42 @@ async fn an_export_has_everything_that_happened_once_and_in_order() {
     let body = json!({ "payment_reference": "=HYPERLINK(1)" });
     assert_eq!(Answer::of(request.json(&body)).await.status, 200);
     sale.steer("close").await;
+    (sale, [("ana", ana), ("ben", ben), ("cem", cem), ("dia", dia), ("eva", eva)])
+}
 
+/// The CSV has a head, and in each cell what the line of JSON has.
+fn same(rows: &[Vec<String>], lines: &[Value]) {
+    assert_eq!(rows.len(), lines.len() + 1, "the CSV has a head and the same events");
+    assert_eq!(
+        rows[0].join(","),
+        "at,event,ticket,number,hold,unit,order,payment_reference,actor,action,detail"
+    );
+    for (row, line) in rows[1..].iter().zip(lines) {
+        for (name, cell) in rows[0].iter().zip(row) {
+            let value = &line[name.as_str()];
+            let value = match value.as_str() {
+                Some(text) if name == "payment_reference" => format!("'{text}"),
+                Some(text) => text.to_owned(),
+                None if value.is_null() => String::new(),
+                None => value.to_string(),
+            };
+            assert_eq!(*cell, value, "{name} of {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_export_has_everything_that_happened_once_and_in_order() {
+    let shop = Shop::open().await;
+    let (sale, names) = eventful(&shop).await;
     let (lines, rows) = events(&sale).await;
     let told: Vec<String> = lines
         .iter()
         .map(|line| match line["action"].as_str() {
             Some(action) => format!("{} {action}", line["actor"].as_str().unwrap()),
             None => {
-                let names =
-                    [(&ana, "ana"), (&ben, "ben"), (&cem, "cem"), (&dia, "dia"), (&eva, "eva")];
-                let who = names.iter().find(|(who, _)| line["ticket"] == who.ticket.as_str());
-                format!("{} {}", who.unwrap().1, line["event"].as_str().unwrap())
+                let who = names.iter().find(|(_, who)| line["ticket"] == who.ticket.as_str());
+                format!("{} {}", who.unwrap().0, line["event"].as_str().unwrap())
             }
         })
         .collect();
@@ -86,23 +110,7 @@ async fn an_export_has_everything_that_happened_once_and_in_order() {
     let times: Vec<_> = lines.iter().map(|line| line["at"].as_str().unwrap()).collect();
     let parsed: Vec<jiff::Timestamp> = times.iter().map(|at| at.parse().unwrap()).collect();
     assert!(parsed.is_sorted(), "{times:?}");
-
-    assert_eq!(rows.len(), lines.len() + 1, "the CSV has a head and the same events");
-    assert_eq!(
-        rows[0].join(","),
-        "at,event,ticket,number,hold,unit,order,payment_reference,actor,action,detail"
-    );
-    for (row, line) in rows[1..].iter().zip(&lines) {
-        for (name, cell) in rows[0].iter().zip(row) {
-            let value = match &line[name.as_str()] {
-                Value::Null => String::new(),
-                Value::String(text) if name == "payment_reference" => format!("'{text}"),
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            assert_eq!(*cell, value, "{name} of {line}");
-        }
-    }
+    same(&rows, &lines);
     shop.ask("/sales/none/events.csv").await.is_problem(404, "not-found");
     shop.get(&format!("/api/v1/admin/sales/{}/events.jsonl", sale.id))
         .await
@@ -113,25 +121,25 @@ async fn an_export_has_everything_that_happened_once_and_in_order() {
 async fn an_export_of_many_pages_has_each_event_once_also_of_one_moment() {
     let shop = Shop::open().await;
     let sale = shop.sale(json!({})).await;
-    // 12,000 joins, in groups of 3,000 of one moment, so that a page ends within a group; half of them left
+    // 42,000 joins, in groups of 3,000 of one moment, so that a page ends within a group; half of them left
     // in the order of their numbers backwards.
     let write = format!(
         "INSERT INTO joins (sale_id, ticket, seq, state, joined_at, ended_at)
          SELECT '{}', gen_random_uuid(), n, CASE WHEN n % 2 = 0 THEN 'left' ELSE 'waiting' END,
                 timestamptz '2026-01-01Z' + interval '1 second' * (n / 3000),
                 CASE WHEN n % 2 = 0 THEN timestamptz '2026-01-02Z' - interval '1 millisecond' * n END
-         FROM generate_series(1, 12000) n",
+         FROM generate_series(1, 42000) n",
         sale.id
     );
     sqlx::query(AssertSqlSafe(write)).execute(&shop.place.sql().await).await.unwrap();
     let (lines, rows) = events(&sale).await;
-    assert_eq!((lines.len(), rows.len()), (18_001, 18_002));
+    assert_eq!((lines.len(), rows.len()), (63_001, 63_002));
     let numbers = |event: &str| -> Vec<i64> {
         let those = lines.iter().filter(|line| line["event"] == event);
         those.map(|line| line["number"].as_i64().unwrap()).collect()
     };
-    assert_eq!(numbers("joined"), (1..=12_000).collect::<Vec<_>>());
-    assert_eq!(numbers("left"), (1..=6_000).rev().map(|n| 2 * n).collect::<Vec<_>>());
+    assert_eq!(numbers("joined"), (1..=42_000).collect::<Vec<_>>());
+    assert_eq!(numbers("left"), (1..=21_000).rev().map(|n| 2 * n).collect::<Vec<_>>());
     assert_eq!(lines.last().unwrap()["action"], "create");
 }
 
