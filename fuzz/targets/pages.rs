@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use ropeline::http::views::{
-    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, CheckoutPage, FieldError,
-    Flash, Form, ProblemPage, ReceiptPage, RoomPage, SaleRow, SaleStatus, Ticket,
+    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage,
+    CheckoutPage, FieldError, Flash, Form, ProblemPage, ReceiptPage, RoomPage, SaleRow, SaleStatus,
+    Standing, StoryLine, Ticket,
 };
 use serde_json::{Value, json};
 
@@ -182,11 +183,20 @@ fn pages(words: &Words) -> Vec<String> {
         .collect()
 }
 
-fn console(words: &Words) -> [String; 2] {
+fn standing(words: &Words) -> Standing {
+    let trouble = json!({"level": "bad", "text": words.fault, "advice": words.name});
+    let gateway = json!({"name": words.name, "version": "1", "started_at": at(), "silent": false,
+        "silent_seconds": 0, "sockets": 1, "admissions_per_second": 0.5, "missing": [words.fault]});
+    read(json!({"verdict": "bad", "troubles": [trouble],
+        "stores": {"postgres": true, "redis": false}, "gateways": [gateway]}))
+}
+
+fn console(words: &Words) -> [String; 3] {
     let row = SaleRow {
         slug: "drop".into(),
         name: words.name.clone(),
         status: SaleStatus::Open,
+        verdict: "well".into(),
         starts_at: None,
         waiting: 1,
         available: 2,
@@ -200,6 +210,10 @@ fn console(words: &Words) -> [String; 2] {
         sales: vec![row],
         next_cursor: None,
         form: form("create", words),
+        forecast: vec![words.fault.clone()],
+        standing: standing(words),
+        health: read(json!({"findings": [{"name": "redis-disk", "weight": "warn",
+            "text": words.fault}], "durability": null})),
     };
     let shown: AdminSale = read(sale(words));
     let stats = json!({"waiting": 9, "joined": 9, "left": 1, "admitted": 2,
@@ -214,15 +228,33 @@ fn console(words: &Words) -> [String; 2] {
     let one = AdminSalePage {
         nonce: "nonce".into(),
         flash: flash(),
+        charts: "/assets/uplot.js".into(),
+        forecast: vec![words.fault.clone()],
+        standing: standing(words),
         sale: shown,
         stats: read(stats),
         forms,
         form_key: "key".into(),
+        found: Vec::new(),
         orders: vec![read(order(words))],
         holds: vec![read(hold())],
+        repairs: Vec::new(),
+        has_findings: true,
         audit: vec![read(audit)],
     };
-    [sales.render().expect("it renders"), one.render().expect("it renders")]
+    let ticket = AdminTicketPage {
+        nonce: "nonce".into(),
+        flash: flash(),
+        sale_name: words.name.clone(),
+        slug: "drop".into(),
+        ticket: "ticket".into(),
+        number: 1,
+        lines: vec![StoryLine { at: at(), text: words.fault.clone() }],
+        shows: vec![words.name.clone()],
+        can_remove: true,
+        form: form("remove", words),
+    };
+    [sales.render(), one.render(), ticket.render()].map(|page| page.expect("it renders"))
 }
 
 fuzz_target!(|words: Words| {
