@@ -48,6 +48,17 @@ const ROWS: &[(i64, &str)] = &[
          FROM generate_series(3, 5) AS n",
     ),
     (
+        7,
+        "INSERT INTO operators (id, name, role, password_hash, created_by)
+         VALUES ('44444444-4444-7444-8444-444444444444', 'ana', 'owner', '$argon2id$', 'command line');
+         INSERT INTO api_keys (id, name, role, digest, hint, created_by)
+         VALUES (gen_random_uuid(), 'till', 'checkout', decode(repeat('ab', 32), 'hex'), 'rl_abc', 'ana');
+         INSERT INTO sessions (digest, id, operator_id, agent, expires_at)
+         VALUES (decode(repeat('cd', 32), 'hex'), gen_random_uuid(),
+                 '44444444-4444-7444-8444-444444444444', '', now() + interval '1 hour');
+         INSERT INTO account_audit (actor, action, subject) VALUES ('ana', 'key-add', 'till')",
+    ),
+    (
         9,
         "INSERT INTO sale_history (sale_id, slot, waiting, available, held, sold, joined, admitted)
           VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 1, 0, 1, 5, 1);

@@ -34,8 +34,7 @@ pub async fn story(
         None => watch::past_view(gate, sale).await?,
     };
     // As the device sees it that has the place now.
-    let generation =
-        gate.ledger.ticket(sale, ticket).await?.map_or(0, |facts| facts.generation);
+    let generation = gate.ledger.ticket(sale, ticket).await?.map_or(0, |facts| facts.generation);
     let claim = Claim { sale, ticket, seq: story.seq, generation };
     let shown = state::of(gate, &view, claim).await?;
     Ok((story, shown))

@@ -1,6 +1,7 @@
 //! The steps of a sale. Only here is it decided in which order Redis and Postgres are asked, and what
 //! happens when the second does not answer. The web and the timers are two doors into the same steps.
 
+pub mod accounts;
 pub mod admit;
 pub mod audit;
 pub mod events;
@@ -67,6 +68,9 @@ pub struct Gate {
     exports: tokio::sync::Mutex<()>,
     /// All gateways as this one read them last.
     heard: Mutex<Option<heartbeat::Heard>>,
+    /// Whose keys and sessions are good.
+    pub access: accounts::access::Access,
+    hashing: accounts::password::Hashing,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -92,6 +96,14 @@ pub enum Refusal {
     NoSuchTicket,
     #[error("there is no such hold")]
     NoSuchHold,
+    #[error("there is no such operator")]
+    NoSuchOperator,
+    #[error("there is no such key")]
+    NoSuchKey,
+    #[error("another operator or key has this name")]
+    NameTaken,
+    #[error("this is the last owner; make another one first")]
+    LastOwner,
     #[error("another sale has this slug")]
     SlugTaken,
     #[error("this sale is closed")]
@@ -195,6 +207,8 @@ impl Gate {
             admitted: AtomicU64::new(0),
             exports: tokio::sync::Mutex::default(),
             heard: Mutex::default(),
+            access: accounts::access::Access::default(),
+            hashing: accounts::password::Hashing::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

@@ -17,6 +17,7 @@ use metrics::gauge;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use super::accounts::access::IDLE;
 use super::{FlowError, Gate};
 use crate::ledger::{LedgerError, Schema};
 use crate::live::{Known, Survey};
@@ -293,12 +294,13 @@ async fn history(gate: &Gate, standing: &Standing) -> Result<Option<Finding>, Fl
     Ok(gate.ledger.history().await?.as_ref().and_then(of_postgres::judge_history))
 }
 
-/// Forgets idempotency keys that are older than a day.
+/// Forgets idempotency keys that are older than a day, and sessions that are over.
 ///
 /// # Errors
 /// Unavailable while Postgres is away.
 pub async fn clean_up(gate: &Gate) -> Result<u64, FlowError> {
     let mut all = 0;
+    gate.ledger.clean_sessions(IDLE).await?;
     loop {
         match gate.ledger.forget_old_keys().await? {
             0 => return Ok(all),

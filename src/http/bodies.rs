@@ -122,6 +122,49 @@ pub struct Notice {
     text: Option<String>,
 }
 
+/// A person who is to log in.
+#[derive(ToSchema)]
+#[schema(as = NewOperator)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct NewOperator {
+    /// Without spaces around it; no operator and no key has it
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    #[schema(pattern = "^(viewer|operator|owner)$")]
+    role: String,
+    #[schema(min_length = 12, max_length = 200)]
+    password: String,
+}
+
+/// What to change of an operator; what is not named stays.
+#[derive(ToSchema)]
+#[schema(as = ChangedOperator)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct ChangedOperator {
+    #[schema(nullable = false, pattern = "^(viewer|operator|owner)$")]
+    role: Option<String>,
+    #[schema(nullable = false, min_length = 12, max_length = 200)]
+    password: Option<String>,
+}
+
+/// A key that is to be made.
+#[derive(ToSchema)]
+#[schema(as = NewApiKey)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct NewKey {
+    /// Without spaces around it; no operator and no key has it
+    #[schema(min_length = 1, max_length = 64)]
+    name: String,
+    /// What it may do
+    #[schema(pattern = "^(checkout|viewer|operator|owner)$")]
+    role: String,
+    /// When it ends by itself
+    expires_at: Option<Timestamp>,
+}
+
 #[derive(ToSchema)]
 #[schema(as = Confirm)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,8 @@
 //! Who calls: a shopper with a credential, or an operator with an API key or a console session.
 
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
@@ -14,12 +16,13 @@ use super::App;
 use super::problem::{Code, Problem};
 use crate::faults::{Mistake, made};
 use crate::flow::Refusal;
-use crate::sale::{Claim, SaleId, Ticket};
+use crate::flow::accounts::KEY_PREFIX;
+use crate::flow::accounts::access::{self, Holder, SecretDigest};
+use crate::flow::accounts::login::{LASTS, NewToken};
+use crate::sale::{ApiKeyId, Claim, OperatorId, Right, Role, SaleId, Ticket};
 
 /// How long a browser keeps the cookie that proves its ticket: longer than any sale.
 const TICKET_DAYS: i64 = 30;
-/// How long a console session lasts.
-const SESSION_HOURS: i64 = 12;
 const SESSION: &str = "ropeline-console";
 /// Names the browser that was asked whether it takes a place over.
 const MOVER: &str = "ropeline-mover";
@@ -147,14 +150,7 @@ fn cookie_name(app: &App, name: &str) -> String {
     if app.is_https() { format!("__Host-{name}") } else { name.to_owned() }
 }
 
-/// An operator, proven by API key or console session: a handler that takes this runs for nobody else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operator {
-    /// Who it was, for the audit.
-    pub actor: &'static str,
-}
-
-/// The digest of an API key; keys are compared by it, in constant time.
+/// The digest of `ROPELINE_ADMIN_KEY`; compared in constant time.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyDigest([u8; 32]);
 
@@ -166,50 +162,194 @@ impl KeyDigest {
         self.0.ct_eq(&Self::new(key).0).into()
     }
     /// A few bytes that change with the key, so that a session ends when the key is changed.
-    fn mark(&self) -> String {
+    pub fn mark(&self) -> String {
         self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
-impl Operator {
-    pub fn of(app: &App, headers: &HeaderMap) -> Option<Self> {
-        if let Some(key) = bearer(headers) {
-            return app.admin_key.matches(key).then_some(Self { actor: "api-key" });
+/// Who steers, looks, or settles holds for the shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    pub who: Who,
+    pub role: Role,
+    /// Who it was, for the audit.
+    pub actor: String,
+    /// The session, where it came by one.
+    pub session: Option<SecretDigest>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// `ROPELINE_ADMIN_KEY`, as a key or in a session.
+    AdminKey,
+    Key(ApiKeyId),
+    Operator(OperatorId),
+}
+
+/// The name of `ROPELINE_ADMIN_KEY` in the audit; no account may have it.
+const ADMIN: &str = "admin-key";
+/// Characters of a secret: 256 bits as base64.
+const SECRET_LENGTH: usize = 43;
+
+impl Caller {
+    /// Whoever this request proves, by API key or else by session.
+    ///
+    /// # Errors
+    /// `unavailable` when the secret must be looked up and Postgres is away.
+    pub async fn of(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        match bearer(headers) {
+            Some(key) => Self::of_key(app, key).await,
+            None => Self::of_session(app, headers).await,
         }
-        Self::of_session(app, headers)
     }
 
-    /// The operator whose console session this is.
-    pub fn of_session(app: &App, headers: &HeaderMap) -> Option<Self> {
-        let jar = CookieJar::from_headers(headers);
-        let sealed = jar.iter().find(|cookie| cookie.name() == cookie_name(app, SESSION))?;
-        let text = app.gate.signer.open("console", sealed.value())?;
-        let (until, mark) = text.split_once('-')?;
-        let now = app.gate.clock.now().as_second();
-        let is_good = until.parse::<i64>().ok()? > now && mark == app.admin_key.mark();
-        is_good.then_some(Self { actor: "console" })
+    async fn of_key(app: &App, key: &str) -> Result<Option<Self>, Problem> {
+        if app.admin_key.matches(key) {
+            return Ok(Some(Self::admin(None)));
+        }
+        if !key.strip_prefix(KEY_PREFIX).is_some_and(is_secret) {
+            return Ok(None);
+        }
+        let proven = access::prove(&app.gate, access::digest(key)).await?;
+        Ok(proven.and_then(|proven| match proven.holder {
+            Holder::Key(id) => Some(Self {
+                who: Who::Key(id),
+                role: proven.role,
+                actor: proven.name.clone(),
+                session: None,
+            }),
+            Holder::Operator(_) | Holder::AdminKey(_) => None,
+        }))
+    }
+
+    /// Whose console session this is.
+    ///
+    /// # Errors
+    /// `unavailable` when it must be looked up and Postgres is away.
+    pub async fn of_session(app: &App, headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        let Some(digest) = session_digest(app, headers) else { return Ok(None) };
+        let proven = access::prove(&app.gate, digest).await?;
+        Ok(proven.and_then(|proven| match &proven.holder {
+            Holder::Operator(id) => Some(Self {
+                who: Who::Operator(*id),
+                role: proven.role,
+                actor: proven.name.clone(),
+                session: Some(digest),
+            }),
+            Holder::AdminKey(mark) => {
+                (*mark == app.admin_key.mark()).then(|| Self::admin(Some(digest)))
+            }
+            Holder::Key(_) => None,
+        }))
+    }
+
+    fn admin(session: Option<SecretDigest>) -> Self {
+        Self { who: Who::AdminKey, role: Role::Owner, actor: ADMIN.into(), session }
+    }
+
+    /// Whose idempotency keys these are. A name may be somebody else's one day, an id may not.
+    pub fn scope(&self) -> String {
+        match self.who {
+            Who::AdminKey => ADMIN.into(),
+            Who::Key(id) => format!("key {id}"),
+            Who::Operator(id) => format!("operator {id}"),
+        }
+    }
+
+    /// # Errors
+    /// `forbidden` when the role does not have the right.
+    pub fn demand(&self, right: Right) -> Result<(), Problem> {
+        if self.role.may(right) {
+            return Ok(());
+        }
+        let (role, needs) = (self.role.as_str(), right.needs());
+        Err(Problem::new(
+            Code::Forbidden,
+            format!("this needs the role {needs}, and you are {role}"),
+        ))
     }
 }
 
-impl FromRequestParts<App> for Operator {
+fn is_secret(text: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    text.len() == SECRET_LENGTH && text.bytes().all(is_plain)
+}
+
+/// A right that a handler asks for, as a type.
+pub trait Asks: Send + Sync + 'static {
+    const RIGHT: Right;
+}
+
+macro_rules! asks {
+    ($($(#[$doc:meta])* $name:ident;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub struct $name;
+            impl Asks for $name {
+                const RIGHT: Right = Right::$name;
+            }
+        )*
+    };
+}
+
+asks! {
+    /// Looks at sales.
+    Look;
+    /// Makes and steers sales.
+    Steer;
+    /// Says who may do what.
+    Manage;
+}
+
+/// A caller who has the right `R`: a handler that takes this runs for nobody else, and one that does not say
+/// which right it asks for does not compile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operator<R> {
+    caller: Caller,
+    right: PhantomData<R>,
+}
+
+impl<R> Deref for Operator<R> {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<R: Asks> Operator<R> {
+    /// # Errors
+    /// `forbidden` when the caller does not have the right.
+    pub fn new(caller: Caller) -> Result<Self, Problem> {
+        caller.demand(R::RIGHT)?;
+        Ok(Self { caller, right: PhantomData })
+    }
+}
+
+impl<R: Asks> FromRequestParts<App> for Operator<R> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let operator = Self::of(app, &parts.headers).ok_or_else(|| {
+        let caller = Caller::of(app, &parts.headers).await?.ok_or_else(|| {
             Problem::new(Code::NotAuthenticated, "send an operator's API key as a bearer token")
         })?;
         if bearer(&parts.headers).is_none() {
             app.check_origin(&parts.method, &parts.headers)?;
         }
-        Ok(operator)
+        Self::new(caller)
     }
 }
 
+/// The digest of the session that a browser sent.
+pub fn session_digest(app: &App, headers: &HeaderMap) -> Option<SecretDigest> {
+    let jar = CookieJar::from_headers(headers);
+    let sent = jar.iter().find(|cookie| cookie.name() == cookie_name(app, SESSION))?;
+    is_secret(sent.value()).then(|| access::digest(sent.value()))
+}
+
 /// The `Set-Cookie` of a console session that begins now.
-pub fn session_cookie(app: &App) -> String {
-    let until = app.gate.clock.now().as_second() + SESSION_HOURS * 3600;
-    let sealed = app.gate.signer.seal("console", &format!("{until}-{}", app.admin_key.mark()));
-    cookie(app, SESSION, &sealed, "Strict", SESSION_HOURS)
+pub fn session_cookie(app: &App, token: &NewToken) -> String {
+    cookie(app, SESSION, &token.0, "Strict", LASTS.as_secs().cast_signed() / 3600)
 }
 
 /// The `Set-Cookie` that ends a console session.

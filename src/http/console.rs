@@ -1,8 +1,7 @@
-//! The operator's console: log in with the API key, make sales, steer them, watch the numbers.
+//! The operator's console: make sales, steer them, watch the numbers.
 
 pub mod ticket;
 
-use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
@@ -12,20 +11,18 @@ use serde_json::{Value, json};
 use super::App;
 use super::assets;
 use super::body::{Fields, Raw};
-use super::caller::{self, Operator};
-use super::limits::{Address, What};
+use super::caller::{Asks, Caller, Look, Operator, Steer};
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::plan::{self, PlanShape};
 use super::operator::said;
 use super::operator::standing::OverviewShape;
-use super::pages::{Posted, page, problem_page, see_other, with_cookie};
+use super::pages::{Posted, page, problem_page, see_other};
 use super::problem::{Code, Problem};
 use super::shapes::{
     AuditShape, HealthShape, HoldShape, OrderShape, RepairShape, SaleShape, StatsShape,
 };
 use super::views::{
-    self, AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form,
-    SaleRow,
+    self, AdminForms, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, Me, SaleRow,
 };
 use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
@@ -39,55 +36,20 @@ const ROWS: i64 = 20;
 const SALES: i64 = 25;
 
 /// A console page's way to say no: the log-in for strangers, a page with ways forward for everyone else.
-fn failed(app: &App, headers: &HeaderMap, problem: &Problem) -> Response {
+pub(super) fn failed(app: &App, headers: &HeaderMap, problem: &Problem) -> Response {
     if problem.code == Code::NotAuthenticated {
         return see_other("/admin/login");
     }
     problem_page(app, headers, problem, &[("/admin", "All sales")])
 }
 
-fn operator_of(app: &App, headers: &HeaderMap) -> Result<Operator, Problem> {
-    Operator::of_session(app, headers)
-        .ok_or_else(|| Problem::new(Code::NotAuthenticated, "log in first"))
-}
-
-/// `GET /admin/login`
-pub async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
-    show_login(&app, &headers, StatusCode::OK, None)
-}
-
-fn show_login(
+/// The operator of this session, who has the right `R`.
+pub(super) async fn operator_of<R: Asks>(
     app: &App,
     headers: &HeaderMap,
-    status: StatusCode,
-    problem: Option<String>,
-) -> Response {
-    let body = AdminLoginPage { nonce: random_text(), problem };
-    page(app, headers, status, &body.nonce.clone(), &body)
-}
-
-/// `POST /admin/login`
-pub async fn login(
-    State(app): State<App>,
-    Extension(Address(address)): Extension<Address>,
-    headers: HeaderMap,
-    posted: Posted,
-) -> Response {
-    if app.admin_key.matches(posted.get("api_key")) {
-        return with_cookie(see_other("/admin"), &caller::session_cookie(&app));
-    }
-    if let Some(limits) = &app.limits
-        && let Err(problem) = limits.count(What::Failures, address)
-    {
-        return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
-    }
-    let wrong = "This is not an operator's API key.".to_owned();
-    show_login(&app, &headers, StatusCode::FORBIDDEN, Some(wrong))
-}
-
-/// `POST /admin/logout`
-pub async fn logout(State(app): State<App>, _: Posted) -> Response {
-    with_cookie(see_other("/admin/login"), &caller::no_session_cookie(&app))
+) -> Result<Operator<R>, Problem> {
+    let caller = Caller::of_session(app, headers).await?;
+    Operator::new(caller.ok_or_else(|| Problem::new(Code::NotAuthenticated, "log in first"))?)
 }
 
 /// What the last action did, carried through a redirect by name, and which page of the list.
@@ -124,8 +86,8 @@ pub async fn sales(
     headers: HeaderMap,
 ) -> Response {
     let listed = async {
-        operator_of(&app, &headers)?;
-        sales_page(&app, &shown, Form::create()).await
+        let me = operator_of::<Look>(&app, &headers).await?;
+        sales_page(&app, &me, &shown, Form::create()).await
     };
     match listed.await {
         Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body),
@@ -133,7 +95,12 @@ pub async fn sales(
     }
 }
 
-async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPage, Problem> {
+async fn sales_page(
+    app: &App,
+    me: &Caller,
+    shown: &Shown,
+    form: Form,
+) -> Result<AdminSalesPage, Problem> {
     let after = PageQuery::after(shown.cursor.as_deref())?;
     let sales = lists::sales(&app.gate, after, SALES).await?;
     let overview = OverviewShape::of(app, &verdict::overview(&app.gate, None));
@@ -160,6 +127,7 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
     let is_full = sales.len() as i64 == SALES;
     Ok(AdminSalesPage {
         nonce: random_text(),
+        me: Me::from(me),
         flash: shown.flash(),
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
@@ -172,8 +140,11 @@ async fn sales_page(app: &App, shown: &Shown, form: Form) -> Result<AdminSalesPa
 
 /// `POST /admin/sales`
 pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
+    let operator = match operator_of::<Steer>(&app, &headers).await {
+        Ok(operator) => operator,
+        Err(problem) => return failed(&app, &headers, &problem),
+    };
     let made = async {
-        let operator = operator_of(&app, &headers)?;
         let mut fields = fields_but(&posted, &["units", "expected_shoppers"])?;
         let to = said::new_settings(&mut fields);
         let slug = to.slug.clone();
@@ -188,16 +159,14 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) 
     };
     let problem = match made.await {
         Ok(slug) => return see_other(&format!("/admin/sales/{slug}?done=create")),
-        Err(problem) if problem.code == Code::NotAuthenticated => {
-            return failed(&app, &headers, &problem);
-        }
         Err(problem) => problem,
     };
-    refused_creation(&app, &headers, &posted, &problem).await
+    refused_creation(&app, &operator, &headers, &posted, &problem).await
 }
 
 async fn refused_creation(
     app: &App,
+    operator: &Caller,
     headers: &HeaderMap,
     posted: &Posted,
     problem: &Problem,
@@ -205,7 +174,7 @@ async fn refused_creation(
     let mut form = Form::new("create", posted.0.clone());
     mark(&mut form, problem, "slug");
     let shown = Shown { done: None, cursor: None };
-    match sales_page(app, &shown, form).await {
+    match sales_page(app, operator, &shown, form).await {
         Ok(mut body) => {
             body.flash = Some(Flash { text: problem.title().into(), bad: true });
             page(app, headers, problem.status(), &body.nonce.clone(), &body)
@@ -231,15 +200,18 @@ fn units(posted: &Posted) -> Result<Option<i32>, Problem> {
 
 /// `POST /admin/plan`: the form that makes a sale, with what the sale would do.
 pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
-    if let Err(problem) = operator_of(&app, &headers) {
-        return failed(&app, &headers, &problem);
-    }
+    let operator = match operator_of::<Steer>(&app, &headers).await {
+        Ok(operator) => operator,
+        Err(problem) => return failed(&app, &headers, &problem),
+    };
     let plan = match plan::tried_new(&posted.0) {
         Ok(plan) => PlanShape::from(&plan),
-        Err(problem) => return refused_creation(&app, &headers, &posted, &problem).await,
+        Err(problem) => {
+            return refused_creation(&app, &operator, &headers, &posted, &problem).await;
+        }
     };
     let shown = Shown { done: None, cursor: None };
-    match sales_page(&app, &shown, Form::new("create", posted.0.clone())).await {
+    match sales_page(&app, &operator, &shown, Form::new("create", posted.0.clone())).await {
         Ok(mut body) => {
             body.forecast = plan.text;
             page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
@@ -249,7 +221,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted)
 }
 
 /// Shows a problem's faults next to their fields; one without fields next to `otherwise`.
-fn mark(form: &mut Form, problem: &Problem, otherwise: &str) {
+pub(super) fn mark(form: &mut Form, problem: &Problem, otherwise: &str) {
     for fault in &problem.faults {
         form.fail(fault.field.clone(), fault.detail.clone());
     }
@@ -281,9 +253,9 @@ pub async fn sale(
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        operator_of(&app, &headers)?;
+        let me = operator_of::<Look>(&app, &headers).await?;
         let sale = app.gate.sale(&sale).await?;
-        sale_page(&app, &sale, shown.flash()).await
+        sale_page(&app, &me, &sale, shown.flash()).await
     };
     match found.await {
         Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body),
@@ -291,7 +263,12 @@ pub async fn sale(
     }
 }
 
-async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<AdminSalePage, Problem> {
+async fn sale_page(
+    app: &App,
+    me: &Caller,
+    sale: &Sale,
+    flash: Option<Flash>,
+) -> Result<AdminSalePage, Problem> {
     let gate = &app.gate;
     let stats = StatsShape::from(lists::stats(gate, sale.clone()).await?);
     let now = gate.clock.now();
@@ -310,6 +287,7 @@ async fn sale_page(app: &App, sale: &Sale, flash: Option<Flash>) -> Result<Admin
     let plan = flow::plan::plan(gate, sale, &sale.settings).await?;
     Ok(AdminSalePage {
         nonce: random_text(),
+        me: Me::from(me),
         charts: assets::uplot_path(),
         forecast: PlanShape::from(&plan).text,
         standing: parse(json!(overview))?,
@@ -352,7 +330,7 @@ pub async fn action(
     posted: Posted,
 ) -> Response {
     let found = async {
-        let operator = operator_of(&app, &headers)?;
+        let operator = operator_of::<Steer>(&app, &headers).await?;
         Ok::<_, Problem>((operator, app.gate.sale(&sale).await?))
     };
     let (operator, sale) = match found.await {
@@ -368,10 +346,10 @@ pub async fn action(
         Ok(()) => {
             return see_other(&format!("/admin/sales/{}?done={action}", sale.settings.slug));
         }
-        Err(None) => return forecast(&app, &headers, &sale, &posted).await,
+        Err(None) => return forecast(&app, &operator, &headers, &sale, &posted).await,
         Err(Some(problem)) => problem,
     };
-    match sale_page(&app, &sale, None).await {
+    match sale_page(&app, &operator, &sale, None).await {
         Ok(mut body) => {
             let (form, name, field) = match action.as_str() {
                 "seed" => (&mut body.forms.seed, "seed", "count"),
@@ -396,13 +374,19 @@ pub async fn action(
 }
 
 /// The sale's page with the pace as it was typed, and with what it would do.
-async fn forecast(app: &App, headers: &HeaderMap, sale: &Sale, posted: &Posted) -> Response {
+async fn forecast(
+    app: &App,
+    me: &Caller,
+    headers: &HeaderMap,
+    sale: &Sale,
+    posted: &Posted,
+) -> Response {
     let planned = async {
         let settings = plan::tried(&posted.0, sale.settings.clone())?;
         Ok::<_, Problem>(PlanShape::from(&flow::plan::plan(&app.gate, sale, &settings).await?))
     };
     let planned = planned.await;
-    match sale_page(app, sale, None).await {
+    match sale_page(app, me, sale, None).await {
         Ok(mut body) => {
             body.forms.pace = Form::new("pace", posted.0.clone());
             let status = match planned {
@@ -453,7 +437,7 @@ fn settings_change(posted: &Posted, sale: &Sale) -> Result<Command, Problem> {
 
 async fn steer(
     app: &App,
-    operator: &Operator,
+    operator: &Operator<Steer>,
     sale: &Sale,
     action: &str,
     posted: &Posted,
@@ -497,7 +481,7 @@ async fn steer(
             let ticket: Ticket = posted.get("ticket").parse().map_err(|_| {
                 Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")])
             })?;
-            return Ok(leave::remove(&app.gate, operator.actor, sale.id, ticket).await?);
+            return Ok(leave::remove(&app.gate, &operator.actor, sale.id, ticket).await?);
         }
         _ => return Err(Problem::not_found("action")),
     };
@@ -506,15 +490,15 @@ async fn steer(
 
 async fn act(
     app: &App,
-    operator: &Operator,
+    operator: &Operator<Steer>,
     sale: SaleId,
     command: Command,
     key: Option<String>,
 ) -> Result<(), Problem> {
     let print = Raw(command.detail().to_string().into_bytes()).fingerprint();
     let route = format!("page-{} {sale}", command.action());
-    let key = key.map(|key| keyed::key(operator.actor, &route, key, print));
-    let reply = operate(&app.gate, operator.actor, sale, command, key, |outcome| match outcome {
+    let key = key.map(|key| keyed::key(&operator.scope(), &route, key, print));
+    let reply = operate(&app.gate, &operator.actor, sale, command, key, |outcome| match outcome {
         Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },
         Err(refusal) => Problem::from(refusal.clone()).reply(),
     })

@@ -39,6 +39,9 @@ fn refusals(path: &str, method: &str, has_caller: bool) -> Vec<&'static str> {
     if has_caller {
         refusals.push("401");
     }
+    if path.starts_with("/api/v1/admin/") {
+        refusals.push("403");
+    }
     if method == "post" || method == "patch" {
         refusals.extend(["408", "409", "413", "422"]);
     }

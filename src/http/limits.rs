@@ -7,8 +7,8 @@ use std::num::NonZeroU32;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota};
+use governor::clock::{Clock, DefaultClock, QuantaInstant};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota};
 use metrics::counter;
 
 use super::problem::{Code, Problem};
@@ -26,11 +26,21 @@ const CALLS_AT_ONCE: NonZeroU32 = NonZeroU32::new(2_000).expect("not zero");
 const FAILURES_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
 const FAILURES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 
+/// Attempts to log in, right or wrong, counted before anything is hashed: of one address, and of one name,
+/// for guesses may come from everywhere. A name that is guessed at so fast cannot log in for that while;
+/// who is in stays in.
+const LOGINS_PER_SECOND: NonZeroU32 = NonZeroU32::new(1).expect("not zero");
+const LOGINS_AT_ONCE: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+/// Characters of a name that are looked at; names are shorter.
+const LONGEST_NAME: usize = 256;
+
 /// The limiters of one gateway. Memory is about 70 bytes for each address seen in the last seconds.
 pub struct Limits {
     joins: DefaultKeyedRateLimiter<IpAddr>,
     calls: DefaultKeyedRateLimiter<IpAddr>,
     failures: DefaultKeyedRateLimiter<IpAddr>,
+    logins: DefaultKeyedRateLimiter<IpAddr>,
+    names: DefaultKeyedRateLimiter<String>,
 }
 
 impl Default for Limits {
@@ -42,6 +52,10 @@ impl Default for Limits {
             joins: limiter(JOINS_PER_SECOND, JOINS_AT_ONCE),
             calls: limiter(CALLS_PER_SECOND, CALLS_AT_ONCE),
             failures: limiter(FAILURES_PER_SECOND, FAILURES_AT_ONCE),
+            logins: limiter(LOGINS_PER_SECOND, LOGINS_AT_ONCE),
+            names: DefaultKeyedRateLimiter::keyed(
+                Quota::per_second(LOGINS_PER_SECOND).allow_burst(LOGINS_AT_ONCE),
+            ),
         }
     }
 }
@@ -52,6 +66,7 @@ pub enum What {
     Joins,
     Calls,
     Failures,
+    Logins,
 }
 
 impl Limits {
@@ -64,24 +79,39 @@ impl Limits {
             What::Joins => (&self.joins, "joins"),
             What::Calls => (&self.calls, "calls"),
             What::Failures => (&self.failures, "failures"),
+            What::Logins => (&self.logins, "logins"),
         };
-        limiter.check_key(&network(address)).map_err(|refused| {
-            counter!(telemetry::LIMITED, "limit" => label).increment(1);
-            let wait = refused.wait_time_from(DefaultClock::default().now());
-            let detail = format!("this address sends {label} too fast");
-            Problem {
-                retry_after_seconds: Some(wait.as_secs() + 1),
-                ..Problem::new(Code::TooManyRequests, detail)
-            }
-        })
+        let detail = || format!("this address sends {label} too fast");
+        limiter.check_key(&network(address)).map_err(|until| refusal(&until, label, detail()))
+    }
+
+    /// Counts an attempt to log in under this name, whether somebody has it or not.
+    ///
+    /// # Errors
+    /// `too-many-requests` with the seconds until the next one is taken.
+    pub fn count_name(&self, name: &str) -> Result<(), Problem> {
+        let name: String = name.chars().take(LONGEST_NAME).collect::<String>().to_lowercase();
+        let detail = || "somebody tries to log in under this name too fast".to_owned();
+        self.names.check_key(&name).map_err(|until| refusal(&until, "names", detail()))
     }
 
     /// Forgets addresses that were quiet for a while.
     pub fn forget_quiet(&self) {
-        for limiter in [&self.joins, &self.calls, &self.failures] {
+        for limiter in [&self.joins, &self.calls, &self.failures, &self.logins] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
+        self.names.retain_recent();
+        self.names.shrink_to_fit();
+    }
+}
+
+fn refusal(until: &NotUntil<QuantaInstant>, label: &'static str, detail: String) -> Problem {
+    counter!(telemetry::LIMITED, "limit" => label).increment(1);
+    let wait = until.wait_time_from(DefaultClock::default().now());
+    Problem {
+        retry_after_seconds: Some(wait.as_secs() + 1),
+        ..Problem::new(Code::TooManyRequests, detail)
     }
 }
 

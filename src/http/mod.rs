@@ -1,6 +1,7 @@
 //! The front door: routes, and what is true of every request. A handler parses, calls one flow and shapes
 //! the answer.
 
+pub mod accounts;
 pub mod assets;
 pub mod bodies;
 pub mod body;
@@ -51,6 +52,7 @@ use utoipa_axum::routes;
 
 use crate::flow::Gate;
 use crate::sale::{HoldId, SaleId};
+use accounts::{login, pages as desk};
 use caller::KeyDigest;
 use limits::Limits;
 use live::Watchers;
@@ -163,6 +165,7 @@ impl App {
     tags(
         (name = "shopper", description = "Join, watch the place, check out"),
         (name = "operator", description = "Make a sale, seed it, steer it"),
+        (name = "accounts", description = "Who may do what: operators and API keys"),
         (name = "operations", description = "For load balancers and monitoring")
     ),
     modifiers(&Extras)
@@ -180,7 +183,8 @@ impl utoipa::Modify for Extras {
         };
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("credential", bearer("What the join gave; also its cookie"));
-        components.add_security_scheme("api_key", bearer("An operator's API key"));
+        components
+            .add_security_scheme("api_key", bearer("An API key with the role that the call needs"));
         let codes: Vec<_> = Code::ALL
             .iter()
             .map(|code| {
@@ -243,6 +247,11 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::standing::history))
         .routes(routes!(operator::plan::plan_sale))
         .routes(routes!(operator::plan::plan_new))
+        .routes(routes!(accounts::operators, accounts::add_operator))
+        .routes(routes!(accounts::change_operator, accounts::remove_operator))
+        .routes(routes!(accounts::keys, accounts::make_key))
+        .routes(routes!(accounts::revoke_key))
+        .routes(routes!(accounts::audit))
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
@@ -269,8 +278,15 @@ pub fn router(app: App) -> Router {
         .route("/s/{sale}/receipt", get(room::receipt))
         .route("/assets/{name}", get(assets::asset))
         .route("/admin", get(console::sales))
-        .route("/admin/login", get(console::login_page).post(console::login))
-        .route("/admin/logout", post(console::logout))
+        .route("/admin/login", get(login::login_page).post(login::login))
+        .route("/admin/logout", post(login::logout))
+        .route("/admin/account", get(login::account))
+        .route("/admin/account/password", post(login::password))
+        .route("/admin/account/logout-everywhere", post(login::everywhere))
+        .route("/admin/operators", get(desk::operators).post(desk::add_operator))
+        .route("/admin/operators/{operator}/{action}", post(desk::change_operator))
+        .route("/admin/keys", get(desk::keys).post(desk::make_key))
+        .route("/admin/keys/{key}/revoke", post(desk::revoke_key))
         .route("/admin/plan", post(console::preview))
         .route("/admin/sales", post(console::create))
         .route("/admin/sales/{sale}", get(console::sale))

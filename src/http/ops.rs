@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::App;
-use super::caller::Operator;
+use super::caller::Caller;
 use super::pages::{page, problem_page, see_other, wants_html};
 use super::problem::{Code, Problem, ProblemShape, respond};
 use super::views::{Answer, DocsPage, Operation, OperationGroup, Param};
@@ -84,7 +84,7 @@ pub async fn docs(State(app): State<App>, headers: HeaderMap) -> Response {
 
 /// `GET /`: nothing is for sale here; an operator finds the console.
 pub async fn home(State(app): State<App>, headers: HeaderMap) -> Response {
-    if Operator::of_session(&app, &headers).is_some() {
+    if let Ok(Some(_)) = Caller::of_session(&app, &headers).await {
         return see_other("/admin");
     }
     let problem =

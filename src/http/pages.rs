@@ -116,8 +116,13 @@ impl FromRequest<App> for Posted {
 impl Posted {
     /// A field, without spaces around it; empty when it is not there.
     pub fn get(&self, name: &str) -> &str {
+        self.whole(name).trim()
+    }
+
+    /// A field to the letter; empty when it is not there.
+    pub fn whole(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(field, _)| field == name);
-        found.map_or("", |(_, text)| text.trim())
+        found.map_or("", |(_, text)| text)
     }
 
     /// The form's own idempotency key, if it has a good one.

@@ -50,6 +50,8 @@ codes! {
     NotFound = "not-found", NOT_FOUND, "There is nothing here";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This cannot be done here";
     RequestTimeout = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive";
+    NameTaken = "name-taken", CONFLICT, "Another operator or key has this name";
+    LastOwner = "last-owner", CONFLICT, "Somebody must be an owner";
     SlugTaken = "slug-taken", CONFLICT, "Another sale has this slug";
     SaleClosed = "sale-closed", CONFLICT, "This sale is closed";
     SoldOut = "sold-out", CONFLICT, "Every unit is sold";
@@ -195,7 +197,13 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let detail = refusal.to_string();
         let code = match refusal {
-            Refusal::NoSuchSale | Refusal::NoSuchTicket | Refusal::NoSuchHold => Code::NotFound,
+            Refusal::NoSuchSale
+            | Refusal::NoSuchTicket
+            | Refusal::NoSuchHold
+            | Refusal::NoSuchOperator
+            | Refusal::NoSuchKey => Code::NotFound,
+            Refusal::NameTaken => Code::NameTaken,
+            Refusal::LastOwner => Code::LastOwner,
             Refusal::SlugTaken => Code::SlugTaken,
             Refusal::SaleClosed => Code::SaleClosed,
             Refusal::SoldOut => Code::SoldOut,

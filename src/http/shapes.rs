@@ -1,5 +1,7 @@
 //! The JSON that goes out: one shape for each thing, the same wherever it appears.
 
+pub mod accounts;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;

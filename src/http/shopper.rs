@@ -12,7 +12,7 @@ use serde_json::json;
 use super::App;
 use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
-use super::caller::{self, Operator, Shopper};
+use super::caller::{self, Caller, Shopper};
 use super::limits::{Address, What};
 use super::problem::{Problem, ProblemShape, respond};
 use super::shapes::{self, FactsShape, HoldShape, JoinedShape, TicketShape};
@@ -20,7 +20,7 @@ use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::TicketState;
 use crate::flow::watch::{self, Line};
 use crate::flow::{Refusal, Reply, join, keyed, leave, lists, state};
-use crate::sale::{Claim, Fault, Hold, HoldId, SaleId, Ticket};
+use crate::sale::{Claim, Fault, Hold, HoldId, Right, SaleId, Ticket};
 
 /// A join's key is its only secret, so a short one is not honoured.
 const SHORTEST_JOIN_KEY: usize = 16;
@@ -222,7 +222,7 @@ pub async fn hold(
     Path(hold): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let by = party(&app, &headers)?;
+    let by = party(&app, &headers, Right::SeeHold).await?;
     let hold = lists::hold(&app.gate, hold_id(&hold)?, &by).await?;
     let shape = HoldShape::new(&hold, app.gate.clock.now());
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(shape)).into_response())
@@ -278,17 +278,22 @@ pub async fn release(
     end(&app, &hold, Settle::Release, &headers, &body).await
 }
 
-/// Who settles or reads a hold: an operator's key, or a shopper with a credential.
-fn party(app: &App, headers: &HeaderMap) -> Result<By, Problem> {
-    if Operator::of(app, headers).is_some() {
-        return Ok(By::Shop);
-    }
+/// Who settles or reads a hold: an operator or a key with that right, or a shopper with a credential. In a
+/// browser that is both, the operator comes first where the role allows it.
+async fn party(app: &App, headers: &HeaderMap, right: Right) -> Result<By, Problem> {
     let shopper = Shopper::new(app, headers);
-    if shopper.is_known() {
-        Ok(By::Shopper(shopper.claims()))
-    } else {
-        Err(shopper.refusal("hold"))
+    if shopper.is_known() && caller::bearer(headers).is_some() {
+        return Ok(By::Shopper(shopper.claims()));
     }
+    let refused = match Caller::of(app, headers).await {
+        Ok(Some(caller)) => match caller.demand(right) {
+            Ok(()) => return Ok(By::Shop),
+            Err(refused) => refused,
+        },
+        Ok(None) => shopper.refusal("hold"),
+        Err(away) => away,
+    };
+    if shopper.is_known() { Ok(By::Shopper(shopper.claims())) } else { Err(refused) }
 }
 
 async fn end(
@@ -299,7 +304,7 @@ async fn end(
     body: &Raw,
 ) -> Result<Reply, Problem> {
     app.check_origin(&Method::POST, headers)?;
-    let by = party(app, headers)?;
+    let by = party(app, headers, Right::Settle).await?;
     let id = hold_id(hold)?;
     let key = idempotency_key(headers)?.map(|key| {
         keyed::key(by.scope(), &format!("{} {id}", how.verb()), key, body.fingerprint())

@@ -5,6 +5,7 @@
 //! that the API answers.
 //! No handler, no store and no clock lives here.
 
+mod accounts;
 mod admin;
 mod form;
 mod format;
@@ -15,9 +16,13 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+pub use accounts::{
+    AccountChangeRow, AccountPage, AdminLoginPage, KeyRow, KeysPage, Me, OperatorRow,
+    OperatorsPage, SessionRow,
+};
 pub use admin::{
-    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage,
-    AuditRow, Flash, HoldRow, OrderRow, SaleRow, Stats, StoryLine, Tokens,
+    AdminForms, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage, AuditRow, Flash,
+    HoldRow, OrderRow, SaleRow, Stats, StoryLine, Tokens,
 };
 pub use form::Form;
 use format as filters;

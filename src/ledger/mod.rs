@@ -1,6 +1,7 @@
 //! What is true of a sale, in Postgres: the journal of the line, holds, orders, and who changed what.
 //! It decides; its constraints keep every promise about units. It knows nothing of Redis.
 
+mod api_keys;
 mod audit;
 mod checkouts;
 mod counts;
@@ -15,9 +16,11 @@ mod lists;
 #[cfg(feature = "faults")]
 mod mistakes;
 mod moves;
+mod operators;
 mod orders;
 mod recovery;
 mod sales;
+mod sessions;
 mod setup;
 mod snapshot;
 mod sweep;
@@ -28,6 +31,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 
+pub use api_keys::{ApiKey, NewApiKey};
 pub use audit::{AuditItem, Repaired};
 pub use checkouts::Checkouts;
 pub use counts::Counts;
@@ -40,7 +44,9 @@ pub use idempotency::{Key, Stored};
 pub use joins::{Fate, Journaled, TicketFacts, Writing};
 pub use lists::Cursor;
 pub use moves::Moved;
+pub use operators::{AccountChange, Operator, Removed};
 pub use orders::{Confirmed, Purchase};
+pub use sessions::{Holder, NewSession, Proven, Session, SessionOf};
 pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};
 pub use sweep::Swept;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::faults;
+use crate::flow::accounts::access;
 use crate::flow::heartbeat::Heart;
 use crate::flow::history::Recorder;
 use crate::flow::{Gate, audit, expire, keyed, selfcheck, together, watch};
@@ -66,6 +67,8 @@ impl Loops {
         loops.spawn(async move { keyed::keep(&keeper).await });
         let confirmer = gate.clone();
         loops.spawn(async move { together::keep(&confirmer).await });
+        let doorkeeper = gate.clone();
+        loops.spawn(async move { access::keep_fresh(&doorkeeper).await });
         let looker = gate.clone();
         loops.spawn(async move { selfcheck::keep_looking(&looker).await });
         loops

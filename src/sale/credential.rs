@@ -112,6 +112,11 @@ impl Signer {
         URL_SAFE_NO_PAD.encode(&mac[..16])
     }
 
+    /// A digest that only who has this secret can make, and so guess at what was digested.
+    pub fn keyed_print(&self, bytes: &[u8]) -> Vec<u8> {
+        self.mac("keyed print", &[bytes]).finalize().into_bytes().to_vec()
+    }
+
     /// A signed `text` for `purpose`, such as a console session: `<text>.<signature>`.
     pub fn seal(&self, purpose: &str, text: &str) -> String {
         let signature = self.mac(purpose, &[text.as_bytes()]).finalize().into_bytes();

@@ -44,6 +44,10 @@ id!(/// A unit kept for one ticket.
     HoldId);
 id!(/// A confirmed hold.
     OrderId);
+id!(/// A person who may log in.
+    OperatorId);
+id!(/// A program's way in.
+    ApiKeyId);
 
 /// A ticket's rank in the order of joining: the epoch above 40 bits of counter.
 ///

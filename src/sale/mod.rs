@@ -7,12 +7,14 @@ pub mod outlook;
 pub mod pace;
 pub mod places;
 pub mod plan;
+pub mod rights;
 pub mod settings;
 
 pub use credential::{Claim, Signer};
 pub use hold::{Hold, HoldState, Order};
-pub use ids::{HoldId, OrderId, SaleId, Seq, Ticket};
+pub use ids::{ApiKeyId, HoldId, OperatorId, OrderId, SaleId, Seq, Ticket};
 pub use places::Places;
+pub use rights::{Right, Role};
 pub use settings::{Checkout, Fault, Settings};
 
 use jiff::Timestamp;

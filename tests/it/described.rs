@@ -46,20 +46,31 @@ const CALLS: &str = "
     get /api/v1/admin/sales/{sale}/tickets/{ticket}
     post /api/v1/admin/sales/{sale}/notices
     delete /api/v1/admin/sales/{sale}/tickets/{ticket}
+    get /api/v1/admin/operators
+    post /api/v1/admin/operators
+    patch /api/v1/admin/operators/{operator}
+    delete /api/v1/admin/operators/{operator}
+    get /api/v1/admin/keys
+    post /api/v1/admin/keys
+    delete /api/v1/admin/keys/{key}
+    get /api/v1/admin/audit
     get /healthz
     get /readyz
     get /metrics";
 
 /// Every word that a problem's `code` may be and that clients were promised.
-const CODES: [&str; 15] = [
+const CODES: [&str; 18] = [
     "already-admitted",
     "already-in-line",
+    "forbidden",
     "hold-ended",
     "idempotency-in-progress",
     "idempotency-key-reused",
+    "last-owner",
     "line-full",
     "link-ended",
     "moved",
+    "name-taken",
     "not-open",
     "sale-closed",
     "slug-taken",
@@ -121,6 +132,7 @@ async fn every_call_is_described_with_its_answers_and_refusals() {
         }
         if path.contains("{ticket}") || path.contains("{hold}") || path.contains("/admin/") {
             assert!(answers.contains_key("401"), "{line}");
+            assert!(!path.contains("/admin/") || answers.contains_key("403"), "{line}");
         }
         if path.starts_with("/api/") && (method == "post" || method == "patch") {
             assert!(answers.contains_key("400") && answers.contains_key("422"), "{line}");

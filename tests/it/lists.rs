@@ -115,7 +115,7 @@ async fn sales_and_their_audit_are_paged_too() {
         for item in &audit {
             assert_eq!(names(item), ["action", "actor", "at", "detail", "id", "sale"]);
             assert_eq!(item["sale"], sale.id.as_str());
-            assert_eq!(item["actor"], "api-key");
+            assert_eq!(item["actor"], "admin-key");
         }
         assert_eq!(
             (&audit[0]["action"], &audit[0]["detail"]),

@@ -10,9 +10,11 @@ mod redis_state;
 mod replica;
 mod script_run;
 mod served;
+mod staff;
 mod support;
 
 // The promises, from the shopper inwards.
+mod accounts;
 mod browser;
 mod crowd;
 mod described;
@@ -36,6 +38,7 @@ mod operator;
 mod outage;
 mod outside;
 mod recovery;
+mod rights;
 mod roles;
 mod sale;
 mod schedule;

@@ -154,7 +154,10 @@ async fn every_call_is_open_to_those_it_names_and_to_nobody_else() {
         ] {
             if may {
                 let (status, _) = ask(&shop, call, &path, headers).await;
-                let is_refused = [401, 403, 404].contains(&status.as_u16());
+                // There are no accounts and no keys here, so these lead nowhere.
+                let leads_nowhere = path.contains("{operator}") || path.contains("{key}");
+                let is_refused =
+                    [401, 403].contains(&status.as_u16()) || (status == 404) != leads_nowhere;
                 assert!(!is_refused, "{who}: {} is {status}", call.name());
                 assert!(!status.is_server_error(), "{who}: {} is {status}", call.name());
             }

@@ -6,6 +6,7 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 
 use crate::process::{Running, program, settings, shop_of};
 use crate::sockets::Socket;
+use crate::staff::{PASSWORD, cookie_of, post};
 use crate::support::{ADMIN_KEY, Answer, Place, SECRET, Shop, Shopper, eventually};
 
 /// Secrets of callers, and where each was used; none may be in the log.
@@ -58,6 +59,7 @@ async fn no_secret_is_in_the_log_of_a_gateway_that_says_all() {
     watches(&shop, &ben).await;
     is_refused(&shop, &ben, &mut secrets).await;
     logs_in(&shop, &mut secrets).await;
+    has_an_account(&shop, &mut secrets).await;
     ben.leave().await;
     let (ended, log) = running.end("-TERM").await;
     assert!(ended.success());
@@ -137,6 +139,31 @@ async fn logs_in(shop: &Shop, secrets: &mut Secrets) {
             assert_eq!(Answer::of(page).await.status, 200);
         }
     }
+}
+
+/// Passwords, right and wrong, a session, and keys that are made, used and guessed.
+async fn has_an_account(shop: &Shop, secrets: &mut Secrets) {
+    secrets.add("a password", PASSWORD);
+    secrets.add("a password in a form", &PASSWORD.replace(' ', "+"));
+    secrets.add("a wrong password", "wrong-password-0123456789");
+    secrets.add("a key that nobody made", &format!("rl_{}", "G".repeat(43)));
+    shop.add_operator("ana", "owner").await;
+    assert_eq!(shop.try_log_in("ana", "wrong-password-0123456789").await.status, 403);
+    let cookie = shop.log_in("ana").await;
+    secrets.add("a session", cookie.split_once('=').unwrap().1);
+    assert_eq!(shop.page(&cookie, "/admin/operators").await.status, 200);
+    let fields = [("name", "till"), ("role", "operator")];
+    let made = post(shop, "/admin/keys", &cookie, &fields).await;
+    let key = made.text.split("id=\"secret\">").nth(1).unwrap().split('<').next().unwrap();
+    assert!(key.starts_with("rl_") && key.len() == 46, "{key}");
+    secrets.add("a key", &key[9..]);
+    assert_eq!(shop.looks(key).await.status, 200);
+    assert_eq!(shop.looks(&format!("rl_{}", "G".repeat(43))).await.status, 401);
+    let fields = [("old_password", PASSWORD), ("password", "a later sentence of hers")];
+    secrets.add("a new password", fields[1].1);
+    let changed = post(shop, "/admin/account/password", &cookie, &fields).await;
+    assert_eq!(changed.status, 303, "{}", changed.text);
+    secrets.add("a later session", cookie_of(&changed).split_once('=').unwrap().1);
 }
 
 #[tokio::test]

@@ -10,9 +10,10 @@ use crate::flow::find::{self, Fate, Story};
 use crate::flow::leave;
 use crate::flow::state::{Stage, TicketState};
 use crate::http::App;
+use crate::http::caller::{Caller, Look, Steer};
 use crate::http::pages::{Posted, page, see_other};
 use crate::http::problem::Problem;
-use crate::http::views::{AdminTicketPage, StoryLine, count};
+use crate::http::views::{AdminTicketPage, Me, StoryLine, count};
 use crate::random_text;
 use crate::sale::{Fault, HoldState, Sale, Ticket};
 
@@ -36,14 +37,14 @@ pub async fn find(
 ) -> Response {
     let text = known.q.trim();
     let found = async {
-        operator_of(&app, &headers)?;
+        let me = operator_of::<Look>(&app, &headers).await?;
         let sale = app.gate.sale(&sale).await?;
         let tickets = find::find(&app.gate, sale.id, text).await?;
         if let [ticket] = tickets[..] {
             let path = format!("/admin/sales/{}/tickets/{ticket}", sale.settings.slug);
             return Ok(see_other(&path));
         }
-        let mut body = sale_page(&app, &sale, None).await?;
+        let mut body = sale_page(&app, &me, &sale, None).await?;
         body.forms.find = Form::new("find", [("q", text)]);
         let status = if tickets.is_empty() {
             let rule = "nothing in this sale has this as its ticket, number, hold, order or payment reference";
@@ -69,9 +70,9 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        operator_of(&app, &headers)?;
+        let me = operator_of::<Look>(&app, &headers).await?;
         let sale = app.gate.sale(&sale).await?;
-        let mut body = ticket_page(&app, &sale, &ticket).await?;
+        let mut body = ticket_page(&app, &me, &sale, &ticket).await?;
         if shown.done.as_deref() == Some("remove") {
             let text = "The ticket is out of the line.".into();
             body.flash = Some(Flash { text, bad: false });
@@ -92,7 +93,7 @@ pub async fn remove(
     posted: Posted,
 ) -> Response {
     let found = async {
-        let operator = operator_of(&app, &headers)?;
+        let operator = operator_of::<Steer>(&app, &headers).await?;
         Ok::<_, Problem>((operator, app.gate.sale(&sale).await?))
     };
     let (operator, sale) = match found.await {
@@ -102,7 +103,7 @@ pub async fn remove(
     let removed = async {
         demand_slug(&posted, &sale)?;
         let ticket = parsed(&ticket)?;
-        leave::remove(&app.gate, operator.actor, sale.id, ticket).await?;
+        leave::remove(&app.gate, &operator.actor, sale.id, ticket).await?;
         Ok::<_, Problem>(ticket)
     };
     let problem = match removed.await {
@@ -112,7 +113,7 @@ pub async fn remove(
         }
         Err(problem) => problem,
     };
-    match ticket_page(&app, &sale, &ticket).await {
+    match ticket_page(&app, &operator, &sale, &ticket).await {
         Ok(mut body) => {
             body.form = Form::new("remove", posted.0.clone());
             mark(&mut body.form, &problem, "slug");
@@ -129,11 +130,17 @@ fn parsed(ticket: &str) -> Result<Ticket, Problem> {
         .map_err(|_| Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")]))
 }
 
-async fn ticket_page(app: &App, sale: &Sale, ticket: &str) -> Result<AdminTicketPage, Problem> {
+async fn ticket_page(
+    app: &App,
+    me: &Caller,
+    sale: &Sale,
+    ticket: &str,
+) -> Result<AdminTicketPage, Problem> {
     let ticket: Ticket = ticket.parse().map_err(|_| Problem::not_found("ticket"))?;
     let (story, shown) = find::story(&app.gate, sale.id, ticket).await?;
     Ok(AdminTicketPage {
         nonce: random_text(),
+        me: Me::from(me),
         flash: None,
         sale_name: sale.settings.name.clone(),
         slug: sale.settings.slug.clone(),

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::flow::lists;
 use crate::http::App;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::sale::Order;
 
@@ -21,7 +21,7 @@ use crate::sale::Order;
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = ProblemShape)))]
 pub async fn orders_csv(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Response, Problem> {
     let sale = app.gate.sale(&sale).await?;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::csv::{csv_lines, no_formula};
 use crate::flow::events::{self, Event};
 use crate::http::App;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 
 const HEAD: [&str; 11] = [
@@ -96,7 +96,7 @@ async fn stream_of(
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = ProblemShape)))]
 pub async fn events_csv(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Response, Problem> {
     let head = csv_lines([HEAD.map(str::to_owned)]).unwrap_or_default();
@@ -113,7 +113,7 @@ pub async fn events_csv(
               (status = 404, body = ProblemShape)))]
 pub async fn events_jsonl(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Response, Problem> {
     let kind = ("application/jsonl", "jsonl");

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::flow::lists::{self, AuditItem, Cursor};
 use crate::http::App;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::shapes::{AuditShape, HoldShape, OrderShape, Page, SaleShape};
 use crate::sale::{Fault, Hold, HoldState, Order, Sale};
@@ -117,7 +117,7 @@ fn page<T, S>(
     params(PageQuery), responses((status = 200, body = Page<SaleShape>), (status = 422, body = ProblemShape)))]
 pub async fn sales(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<SaleShape>>, Problem> {
     let (limit, after) = query.read()?;
@@ -132,7 +132,7 @@ pub async fn sales(
               (status = 422, body = ProblemShape)))]
 pub async fn holds(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(query): Query<PageQuery>,
     Query(only): Query<StateQuery>,
@@ -159,7 +159,7 @@ pub async fn holds(
               (status = 422, body = ProblemShape)))]
 pub async fn orders(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<OrderShape>>, Problem> {
@@ -177,7 +177,7 @@ pub async fn orders(
               (status = 422, body = ProblemShape)))]
 pub async fn audit_trail(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Page<AuditShape>>, Problem> {

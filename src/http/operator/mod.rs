@@ -17,7 +17,7 @@ use serde_json::json;
 use super::App;
 use super::bodies::{ChangedSale, NewSale, Notice, Seed};
 use super::body::{Raw, idempotency_key};
-use super::caller::Operator;
+use super::caller::{Look, Operator, Steer};
 use super::problem::{Code, Problem, ProblemShape};
 use super::shapes::{HealthShape, ReconciliationShape, SaleShape, SeededShape, StatsShape};
 use crate::flow::lists::stats as count;
@@ -53,7 +53,7 @@ fn render_seeded(outcome: &Result<Sale, Refusal>) -> Reply {
 /// Applies a command on an operator's word, under the request's idempotency key if it has one.
 async fn apply(
     app: &App,
-    operator: &Operator,
+    operator: &Operator<Steer>,
     sale: SaleId,
     command: Command,
     request: (&HeaderMap, &Raw),
@@ -73,8 +73,8 @@ async fn apply(
         | Command::Notice { .. } => format!("{} {sale}", command.action()),
     };
     let key = idempotency_key(headers)?
-        .map(|key| keyed::key(operator.actor, &route, key, body.fingerprint()));
-    Ok(operate(&app.gate, operator.actor, sale, command, key, render).await?)
+        .map(|key| keyed::key(&operator.scope(), &route, key, body.fingerprint()));
+    Ok(operate(&app.gate, &operator.actor, sale, command, key, render).await?)
 }
 
 /// Create a sale
@@ -87,7 +87,7 @@ async fn apply(
               (status = 422, body = ProblemShape)))]
 pub async fn create(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Reply, Problem> {
@@ -104,7 +104,7 @@ pub async fn create(
     responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape)))]
 pub async fn show(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Json<SaleShape>, Problem> {
     Ok(Json(SaleShape::from(&app.gate.sale(&sale).await?)))
@@ -120,7 +120,7 @@ pub async fn show(
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
 pub async fn change(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     Path(sale): Path<String>,
     headers: HeaderMap,
     body: Raw,
@@ -149,7 +149,7 @@ pub async fn change(
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
 pub async fn seed(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     Path(sale): Path<String>,
     headers: HeaderMap,
     body: Raw,
@@ -172,7 +172,7 @@ pub async fn seed(
               (status = 422, body = ProblemShape)))]
 pub async fn withdraw(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     Path(sale): Path<String>,
     headers: HeaderMap,
     body: Raw,
@@ -194,7 +194,7 @@ macro_rules! steer {
                       (status = 409, body = ProblemShape)))]
         pub async fn $name(
             State(app): State<App>,
-            operator: Operator,
+            operator: Operator<Steer>,
             Path(sale): Path<String>,
             headers: HeaderMap,
             body: Raw,
@@ -239,7 +239,7 @@ steer!(
               (status = 422, body = ProblemShape)))]
 pub async fn notice(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     Path(sale): Path<String>,
     headers: HeaderMap,
     body: Raw,
@@ -261,12 +261,12 @@ pub async fn notice(
               (status = 404, body = ProblemShape), (status = 409, body = ProblemShape)))]
 pub async fn remove(
     State(app): State<App>,
-    operator: Operator,
+    operator: Operator<Steer>,
     Path((sale, ticket)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let sale = app.gate.sale(&sale).await?;
     let ticket: Ticket = ticket.parse().map_err(|_| Problem::not_found("ticket"))?;
-    leave::remove(&app.gate, operator.actor, sale.id, ticket).await?;
+    leave::remove(&app.gate, &operator.actor, sale.id, ticket).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -276,7 +276,7 @@ pub async fn remove(
     responses((status = 200, body = StatsShape), (status = 404, body = ProblemShape)))]
 pub async fn stats(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Response, Problem> {
     let stats = count(&app.gate, app.gate.sale(&sale).await?).await?;
@@ -291,7 +291,7 @@ pub async fn stats(
     responses((status = 200, body = ReconciliationShape), (status = 404, body = ProblemShape)))]
 pub async fn reconciliation(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
 ) -> Result<Json<ReconciliationShape>, Problem> {
     let sale = app.gate.sale(&sale).await?;
@@ -306,7 +306,7 @@ pub async fn reconciliation(
 /// gateway starts, each minute, and when a store is back.
 #[utoipa::path(get, path = "/api/v1/admin/health", tag = "operator", security(("api_key" = [])),
     responses((status = 200, body = HealthShape), (status = 401, body = ProblemShape)))]
-pub async fn health(State(app): State<App>, _: Operator) -> Response {
+pub async fn health(State(app): State<App>, _: Operator<Look>) -> Response {
     let standing = app.gate.selfcheck.standing();
     ([(header::CACHE_CONTROL, "no-store")], Json(HealthShape::from(&*standing))).into_response()
 }

@@ -9,7 +9,7 @@ use super::said;
 use crate::flow::plan::{self, Plan};
 use crate::http::App;
 use crate::http::body::Raw;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::views::count;
 use crate::sale::plan::Limit;
@@ -233,7 +233,7 @@ pub fn tried_new(pairs: &[(String, String)]) -> Result<Plan, Problem> {
               (status = 422, body = ProblemShape)))]
 pub async fn plan_sale(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<PlanShape>, Problem> {
@@ -250,7 +250,7 @@ pub async fn plan_sale(
     params(ExpectedQuery, TriedQuery),
     responses((status = 200, body = PlanShape), (status = 422, body = ProblemShape)))]
 pub async fn plan_new(
-    _: Operator,
+    _: Operator<Look>,
     Query(pairs): Query<Vec<(String, String)>>,
 ) -> Result<Json<PlanShape>, Problem> {
     Ok(Json(PlanShape::from(&tried_new(&pairs)?)))

@@ -10,7 +10,7 @@ use crate::flow::history::{self, Point};
 use crate::flow::verdict::{self, GatewayLine, Overview, Trouble};
 use crate::flow::view::View;
 use crate::http::App;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::shapes::StockShape;
 use crate::sale::{Fault, Status};
@@ -168,7 +168,7 @@ fn running(overview: &Overview, view: &View) -> RunningShape {
     responses((status = 200, body = OverviewShape), (status = 404, body = ProblemShape)))]
 pub async fn overview(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Query(query): Query<OverviewQuery>,
 ) -> Result<Json<OverviewShape>, Problem> {
     let only = match query.sale.as_deref() {
@@ -220,7 +220,7 @@ impl From<Point> for PointShape {
               (status = 422, body = ProblemShape)))]
 pub async fn history(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(query): Query<SinceQuery>,
 ) -> Result<Json<HistoryShape>, Problem> {

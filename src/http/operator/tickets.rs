@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::flow::find::{self, Fate, Story};
 use crate::flow::state::TicketState;
 use crate::http::App;
-use crate::http::caller::Operator;
+use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::shapes::{HoldShape, TicketShape};
 use crate::sale::Ticket;
@@ -72,7 +72,7 @@ impl StoryShape {
     responses((status = 200, body = FoundShape), (status = 404, body = ProblemShape)))]
 pub async fn find_tickets(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path(sale): Path<String>,
     Query(query): Query<KnownQuery>,
 ) -> Result<Json<FoundShape>, Problem> {
@@ -87,7 +87,7 @@ pub async fn find_tickets(
     responses((status = 200, body = StoryShape), (status = 404, body = ProblemShape)))]
 pub async fn story(
     State(app): State<App>,
-    _: Operator,
+    _: Operator<Look>,
     Path((sale, ticket)): Path<(String, String)>,
 ) -> Result<Json<StoryShape>, Problem> {
     let sale = app.gate.sale(&sale).await?;

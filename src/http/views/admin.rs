@@ -1,10 +1,11 @@
-//! Owns the console's pages: log in, the list of sales, one sale.
+//! Owns the console's pages of sales: the list of them, and one.
 
 use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::accounts::Me;
 use super::form::Form;
 use super::format::local_time;
 use super::standing::Standing;
@@ -15,14 +16,6 @@ pub struct Flash {
     pub text: String,
     /// It did not work.
     pub bad: bool,
-}
-
-/// `GET /admin/login`.
-#[derive(Template)]
-#[template(path = "admin_login.html")]
-pub struct AdminLoginPage {
-    pub nonce: String,
-    pub problem: Option<String>,
 }
 
 /// A line of the list of sales.
@@ -65,6 +58,7 @@ pub struct DurabilityRow {
 #[template(path = "admin_sales.html")]
 pub struct AdminSalesPage {
     pub nonce: String,
+    pub me: Me,
     pub flash: Option<Flash>,
     pub sales: Vec<SaleRow>,
     pub next_cursor: Option<String>,
@@ -224,6 +218,7 @@ impl AdminForms {
 #[template(path = "admin_sale.html")]
 pub struct AdminSalePage {
     pub nonce: String,
+    pub me: Me,
     pub flash: Option<Flash>,
     /// Where the script with the charts is.
     pub charts: String,
@@ -257,6 +252,7 @@ pub struct StoryLine {
 #[template(path = "admin_ticket.html")]
 pub struct AdminTicketPage {
     pub nonce: String,
+    pub me: Me,
     pub flash: Option<Flash>,
     pub sale_name: String,
     pub slug: String,

@@ -59,7 +59,7 @@ impl Form {
         self.errors.get(field).map(String::as_str)
     }
 
-    pub(super) fn has_errors(&self) -> bool {
+    pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
     }
 }

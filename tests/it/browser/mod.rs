@@ -14,5 +14,5 @@ mod plain;
 mod policy;
 mod promise;
 mod room;
-mod weight;
 mod verdict;
+mod weight;

@@ -40,7 +40,7 @@ impl Gateway {
         let gate = Gate::new(live, Ledger::new(&ground.database_url)?, Signer::new(SECRET));
         let gate = Arc::new(gate);
         ensure!(!selfcheck::start(&gate).await?.refuses(), "ropeline refuses these stores");
-        let loops = Loops::start(&gate, || {});
+        let loops = Loops::start(&gate, "race".into(), || 0, || {});
         let warming_up = open_sale(&gate, WARMING_UP).await?;
         let mut early = JoinSet::new();
         for _ in 0..WARMING_UP {

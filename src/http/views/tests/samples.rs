@@ -164,6 +164,79 @@ pub fn standing(verdict: &str) -> Standing {
     .unwrap()
 }
 
+/// An owner, or somebody who only looks.
+pub fn me(manages: bool) -> Me {
+    let role = if manages { "owner" } else { "viewer" };
+    Me { name: HOSTILE.into(), role, steers: manages, manages }
+}
+
+fn account(has_password: bool) -> AccountPage {
+    let session = |agent: &str, is_this| SessionRow {
+        agent: agent.into(),
+        created_at: at("2026-11-27T10:00:00Z"),
+        last_seen_at: at("2026-11-27T12:00:00Z"),
+        expires_at: at("2026-11-27T22:00:00Z"),
+        is_this,
+    };
+    let chrome = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36";
+    AccountPage {
+        nonce: NONCE.into(),
+        me: me(false),
+        flash: None,
+        has_password,
+        form: Form::new("password", [("", ""); 0]),
+        sessions: vec![session(chrome, true), session(HOSTILE, false), session("", false)],
+    }
+}
+
+fn operators(count: usize) -> OperatorsPage {
+    let row = |n: usize| OperatorRow {
+        id: format!("0198-{n}"),
+        name: if n == 1 { HOSTILE.into() } else { format!("Ana {n}") },
+        role: ["owner", "operator", "viewer"][n % 3],
+        created_by: "admin-key".into(),
+        last_login_at: (n != 2).then(|| at("2026-11-27T12:00:00Z")),
+        is_last_owner: n == 0,
+        is_me: n == 0,
+    };
+    let change = |n: usize| AccountChangeRow {
+        at: at("2026-11-27T12:00:00Z"),
+        actor: HOSTILE.into(),
+        text: format!("added Ana {n} as viewer"),
+    };
+    OperatorsPage {
+        nonce: NONCE.into(),
+        me: me(true),
+        flash: None,
+        form: Form::new("operator", [("role", "operator")]),
+        operators: (0..count).map(row).collect(),
+        changes: (0..count).map(change).collect(),
+    }
+}
+
+fn keys(count: usize, made: Option<&str>) -> KeysPage {
+    let row = |n: usize| KeyRow {
+        id: format!("0198-{n}"),
+        name: if n == 1 { HOSTILE.into() } else { format!("till {n}") },
+        role: "checkout",
+        hint: "rl_abc123".into(),
+        created_by: "Ana".into(),
+        created_at: at("2026-11-27T12:00:00Z"),
+        last_used_at: (n != 2).then(|| at("2026-11-27T12:00:00Z")),
+        expires_at: (n == 1).then(|| at("2027-11-27T12:00:00Z")),
+        state: ["In force", "Expired", "Revoked"][n % 3],
+    };
+    KeysPage {
+        nonce: NONCE.into(),
+        me: me(true),
+        flash: None,
+        form: Form::new("key", [("role", "checkout")]),
+        made: made.map(str::to_owned),
+        keys: (0..count).map(row).collect(),
+        form_key: "make-key-0123456789".into(),
+    }
+}
+
 pub fn sales_page(sales: usize) -> AdminSalesPage {
     let row = |n: usize| SaleRow {
         slug: format!("drop-{n}"),
@@ -179,6 +252,7 @@ pub fn sales_page(sales: usize) -> AdminSalesPage {
     let (nonce, form) = (NONCE.into(), Form::create());
     AdminSalesPage {
         nonce,
+        me: me(true),
         flash: None,
         sales: (0..sales).map(row).collect(),
         next_cursor: None,
@@ -214,6 +288,7 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
     let forms = AdminForms::new(&sale, Some("Doors open soon."));
     AdminSalePage {
         nonce: NONCE.into(),
+        me: me(true),
         flash: Some(Flash { text: "1,000 units were added.".into(), bad: false }),
         charts: "/assets/uplot.js".into(),
         forecast: vec![HOSTILE.into()],
@@ -238,6 +313,7 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
 pub fn admin_ticket() -> AdminTicketPage {
     AdminTicketPage {
         nonce: NONCE.into(),
+        me: me(true),
         flash: None,
         sale_name: HOSTILE.into(),
         slug: "winter-drop".into(),
@@ -282,7 +358,8 @@ pub fn docs() -> DocsPage {
 pub fn every_page() -> Vec<(&'static str, String)> {
     let login = |problem: Option<&str>| AdminLoginPage {
         nonce: NONCE.into(),
-        problem: problem.map(Into::into),
+        name: HOSTILE.into(),
+        problem: problem.map(|text| ("name", text.to_owned())),
     };
     let mut refused = sales_page(0);
     refused.form.fail("slug", "This slug is in use.");
@@ -295,6 +372,12 @@ pub fn every_page() -> Vec<(&'static str, String)> {
         ("checkout", checkout(572, None).render().unwrap()),
         ("checkout_over", checkout(0, None).render().unwrap()),
         ("checkout_unknown", checkout(61, Some(CheckoutPage::UNKNOWN_OUTCOME)).render().unwrap()),
+        ("account", account(true).render().unwrap()),
+        ("account_of_key", account(false).render().unwrap()),
+        ("operators_none", operators(0).render().unwrap()),
+        ("operators", operators(3).render().unwrap()),
+        ("keys_none", keys(0, None).render().unwrap()),
+        ("keys", keys(3, Some("rl_0123456789")).render().unwrap()),
         ("receipt", receipt().render().unwrap()),
         ("problem", problem().render().unwrap()),
         ("admin_login", login(None).render().unwrap()),
