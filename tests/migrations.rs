@@ -72,6 +72,11 @@ const ROWS: &[(i64, &str)] = &[
                  '\\x01', now(), '\\x02', now())",
     ),
     (
+        11,
+        "INSERT INTO shown (sale_id, slot, place, seq, position, chance)
+         VALUES ('11111111-1111-7111-8111-111111111111', 1, 0, 1, 1, 0.5)",
+    ),
+    (
         12,
         "INSERT INTO doubtful_numbers (sale_id, epoch, first, last)
          VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 5)",

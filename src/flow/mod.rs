@@ -20,6 +20,7 @@ pub mod moves;
 pub mod operate;
 pub mod plan;
 pub mod recover;
+pub mod report;
 pub mod selfcheck;
 pub mod settle;
 pub mod state;
@@ -71,6 +72,8 @@ pub struct Gate {
     /// Whose keys and sessions are good.
     pub access: accounts::access::Access,
     hashing: accounts::password::Hashing,
+    /// Reports under way.
+    reports: Semaphore,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -209,6 +212,7 @@ impl Gate {
             heard: Mutex::default(),
             access: accounts::access::Access::default(),
             hashing: accounts::password::Hashing::default(),
+            reports: Semaphore::new(1),
             lookups: Semaphore::new(LOOKUPS),
         }
     }

@@ -17,6 +17,7 @@ pub mod operator;
 pub mod ops;
 pub mod pages;
 pub mod problem;
+pub mod report;
 pub mod room;
 pub mod serve;
 pub mod shapes;
@@ -242,6 +243,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::tickets::find_tickets))
         .routes(routes!(operator::stats))
         .routes(routes!(operator::reconciliation))
+        .routes(routes!(report::report_json))
+        .routes(routes!(report::report_csv))
         .routes(routes!(operator::health))
         .routes(routes!(operator::standing::overview))
         .routes(routes!(operator::standing::history))
@@ -293,6 +296,7 @@ pub fn router(app: App) -> Router {
         .route("/admin/sales/{sale}/find", get(console::ticket::find))
         .route("/admin/sales/{sale}/tickets/{ticket}", get(console::ticket::show))
         .route("/admin/sales/{sale}/tickets/{ticket}/remove", post(console::ticket::remove))
+        .route("/admin/sales/{sale}/report", get(report::report_page))
         .route("/admin/sales/{sale}/{action}", post(console::action))
         .layer(smaller());
     Router::new()

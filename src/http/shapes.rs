@@ -1,6 +1,7 @@
 //! The JSON that goes out: one shape for each thing, the same wherever it appears.
 
 pub mod accounts;
+pub mod report;
 
 use jiff::Timestamp;
 use serde::Serialize;

@@ -9,6 +9,7 @@ mod accounts;
 mod admin;
 mod form;
 mod format;
+mod report;
 mod standing;
 mod ticket;
 
@@ -27,6 +28,7 @@ pub use admin::{
 pub use form::Form;
 use format as filters;
 pub use format::{count, local_time};
+pub use report::ReportPage;
 pub use standing::Standing;
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
 

@@ -19,6 +19,7 @@ mod moves;
 mod operators;
 mod orders;
 mod recovery;
+mod report;
 mod sales;
 mod sessions;
 mod setup;
@@ -46,6 +47,9 @@ pub use lists::Cursor;
 pub use moves::Moved;
 pub use operators::{AccountChange, Operator, Removed};
 pub use orders::{Confirmed, Purchase};
+pub use report::{
+    Action, CameTrue, Chances, Counted, Holds, Percentiles, Point, Ranges, Shown, Tickets,
+};
 pub use sessions::{Holder, NewSession, Proven, Session, SessionOf};
 pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};

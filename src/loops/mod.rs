@@ -15,7 +15,7 @@ use crate::faults;
 use crate::flow::accounts::access;
 use crate::flow::heartbeat::Heart;
 use crate::flow::history::Recorder;
-use crate::flow::{Gate, audit, expire, keyed, selfcheck, together, watch};
+use crate::flow::{Gate, audit, expire, keyed, report, selfcheck, together, watch};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -69,6 +69,8 @@ impl Loops {
         loops.spawn(async move { together::keep(&confirmer).await });
         let doorkeeper = gate.clone();
         loops.spawn(async move { access::keep_fresh(&doorkeeper).await });
+        let writer = gate.clone();
+        loops.spawn(async move { report::keep_notes(&writer).await });
         let looker = gate.clone();
         loops.spawn(async move { selfcheck::keep_looking(&looker).await });
         loops

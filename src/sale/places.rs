@@ -113,6 +113,28 @@ impl Segment {
         full + u64::from(part) + u64::from(last)
     }
 
+    /// The place with so many in front of it.
+    fn nth(&self, mut rank: u64) -> Option<u64> {
+        let mut block = 0;
+        while let Some(waiting) = self.blocks.get(block).filter(|n| u64::from(**n) <= rank) {
+            rank -= u64::from(*waiting);
+            block += 1;
+        }
+        for (index, word) in self.words.iter().enumerate().skip(block * BLOCK_WORDS) {
+            let waiting = u64::from(word.count_ones());
+            if rank < waiting {
+                let mut left = *word;
+                for _ in 0..rank {
+                    left &= left - 1;
+                }
+                let bit = u64::from(left.trailing_zeros());
+                return Some(self.first + index as u64 * WORD + bit);
+            }
+            rank -= waiting;
+        }
+        None
+    }
+
     fn count(&self) -> u64 {
         self.blocks.iter().map(|n| u64::from(*n)).sum()
     }
@@ -154,6 +176,18 @@ impl Places {
     pub fn before(&self, seq: Seq) -> u64 {
         let earlier: u64 = self.segments.range(..seq.epoch()).map(|(_, s)| s.count()).sum();
         earlier + self.segments.get(&seq.epoch()).map_or(0, |s| s.before(seq.counter()))
+    }
+
+    /// Who has so many in front.
+    pub fn nth(&self, mut rank: u64) -> Option<Seq> {
+        for (epoch, segment) in &self.segments {
+            let waiting = segment.count();
+            if rank < waiting {
+                return segment.nth(rank).map(|counter| Seq::new(*epoch, counter));
+            }
+            rank -= waiting;
+        }
+        None
     }
 
     pub fn add(&mut self, seq: Seq) {
@@ -273,6 +307,9 @@ mod tests {
                     Step::Trim => places.trim(),
                 }
                 prop_assert_eq!(places.waiting(), model.len() as u64);
+                for rank in [0, 1, 63, 700, model.len() / 2, model.len().saturating_sub(1), model.len()] {
+                    prop_assert_eq!(places.nth(rank as u64), model.iter().nth(rank).copied());
+                }
                 for probe in [Seq::new(1, 1), Seq::new(1, 1500), Seq::new(2, 64), Seq::new(3, 4000)] {
                     prop_assert_eq!(places.before(probe), model.range(..probe).count() as u64);
                     prop_assert_eq!(places.is_waiting(probe), model.contains(&probe));

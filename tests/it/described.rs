@@ -35,6 +35,8 @@ const CALLS: &str = "
     get /api/v1/admin/sales/{sale}/audit
     get /api/v1/admin/sales/{sale}/orders.csv
     get /api/v1/admin/sales/{sale}/reconciliation
+    get /api/v1/admin/sales/{sale}/report
+    get /api/v1/admin/sales/{sale}/report.csv
     get /api/v1/admin/health
     get /api/v1/admin/overview
     get /api/v1/admin/sales/{sale}/history

@@ -38,6 +38,7 @@ mod operator;
 mod outage;
 mod outside;
 mod recovery;
+mod report;
 mod rights;
 mod roles;
 mod sale;

@@ -18,6 +18,8 @@ const CALLS: &str = "
     viewer   GET    /api/v1/admin/sales/{sale}/orders
     viewer   GET    /api/v1/admin/sales/{sale}/orders.csv
     viewer   GET    /api/v1/admin/sales/{sale}/reconciliation
+    viewer   GET    /api/v1/admin/sales/{sale}/report
+    viewer   GET    /api/v1/admin/sales/{sale}/report.csv
     viewer   GET    /api/v1/admin/sales/{sale}/stats
     operator POST   /api/v1/admin/sales
     operator PATCH  /api/v1/admin/sales/{sale}
@@ -42,6 +44,7 @@ const CALLS: &str = "
 const PAGES: &str = "
     viewer   GET  /admin
     viewer   GET  /admin/sales/{sale}
+    viewer   GET  /admin/sales/{sale}/report
     viewer   GET  /admin/account
     viewer   POST /admin/account/password
     operator POST /admin/sales

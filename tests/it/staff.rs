@@ -3,7 +3,7 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Shop};
+use crate::support::{ADMIN_KEY, Answer, Shop};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -64,6 +64,11 @@ impl Shop {
     /// What the list of sales answers to this key.
     pub async fn looks(&self, key: &str) -> Answer {
         Answer::of(self.by_key(key, Method::GET, "/api/v1/admin/sales")).await
+    }
+
+    /// Logs in with the admin key; gives the cookie.
+    pub async fn log_in_by_key(&self) -> String {
+        cookie_of(&post(self, "/admin/login", "", &[("api_key", ADMIN_KEY)]).await)
     }
 
     /// What a page of the console answers to this session.

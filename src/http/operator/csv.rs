@@ -57,7 +57,7 @@ pub(in crate::http) fn csv_row(order: &Order) -> [String; 7] {
 const BEGINS_FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
 /// Keeps a spreadsheet from running what a shopper typed. Some skip the spaces in front.
-pub(super) fn no_formula(text: &str) -> String {
+pub(in crate::http) fn no_formula(text: &str) -> String {
     let is_formula = text.trim_start().starts_with(BEGINS_FORMULA);
     if is_formula || text.starts_with(['\t', '\r', '\n']) {
         format!("'{text}")

@@ -61,7 +61,10 @@ impl Camera {
     }
 
     fn keep(&self, name: &str, base64_png: &str) {
-        let png = STANDARD.decode(base64_png).unwrap();
-        std::fs::write(self.dir.join(format!("{name}.png")), png).unwrap();
+        self.keep_as(&format!("{name}.png"), base64_png);
+    }
+
+    pub fn keep_as(&self, file: &str, base64: &str) {
+        std::fs::write(self.dir.join(file), STANDARD.decode(base64).unwrap()).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! The pages in a real browser: what shoppers and operators see, press and are told.
 
+mod accounts;
 mod barriers;
 mod camera;
 mod checkout;

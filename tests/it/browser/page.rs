@@ -170,8 +170,12 @@ impl Page {
         .await;
     }
 
-    /// Types into a field, in place of what is there.
+    /// Types into a field, in place of what is there. What it is folded into is opened first.
     pub async fn fill(&self, id: &str, text: &str) {
+        let unfold =
+            "for (let at = document.getElementById(arguments[0]); at; at = at.parentElement)
+            if (at.localName === 'details') at.open = true";
+        self.try_run(unfold, &[id]).await.unwrap();
         let field = self.browser.client.find(Locator::Id(id)).await;
         let field = field.unwrap_or_else(|error| panic!("{id}: {error}"));
         field.clear().await.unwrap();
