@@ -173,10 +173,10 @@ impl Ledger {
             sqlx::query(set).execute(&mut *tx).await?;
         }
         let at = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *tx).await?;
-        let (tickets, waits, waits_of_left) = tickets(&mut tx, sale).await?;
+        let Line { tickets, waits, waits_of_left, joined } = line(&mut tx, sale).await?;
         let (holds, buying) = holds(&mut tx, sale).await?;
         let rounds = rounds(&mut tx, sale).await?;
-        let (width_seconds, points) = points(&mut tx, sale).await?;
+        let (width_seconds, points) = points(&mut tx, sale, joined).await?;
         let actions = actions(&mut tx, sale).await?;
         let came_true = came_true(&mut tx, sale).await?;
         tx.rollback().await?;
@@ -198,36 +198,46 @@ impl Ledger {
 
 type Waits = Option<Percentiles>;
 
-async fn tickets(
-    tx: &mut PgConnection,
-    sale: SaleId,
-) -> Result<(Tickets, Waits, Waits), LedgerError> {
+/// What the journal of the line says.
+#[derive(Default)]
+struct Line {
+    tickets: Tickets,
+    waits: Waits,
+    waits_of_left: Waits,
+    /// When the first and the last joined.
+    joined: Option<(Timestamp, Timestamp)>,
+}
+
+async fn line(tx: &mut PgConnection, sale: SaleId) -> Result<Line, LedgerError> {
     let rows = sqlx::query!(
         r#"SELECT j.state AS "state!", count(*) AS "count!",
                   percentile_disc(ARRAY[0.1, 0.5, 0.9, 0.99, 1.0]) WITHIN GROUP (ORDER BY
-                      greatest(extract(epoch FROM j.ended_at - greatest(j.joined_at, s.opened_at))
-                               ::double precision, 0))
-                      FILTER (WHERE s.opened_at IS NOT NULL) AS "waits: Vec<f64>"
+                      greatest(date_part('epoch', j.ended_at - greatest(j.joined_at, s.opened_at)), 0))
+                      FILTER (WHERE s.opened_at IS NOT NULL AND j.state <> 'waiting')
+                      AS "waits: Vec<f64>",
+                  min(j.joined_at) AS "first!", max(j.joined_at) AS "last!"
            FROM joins j JOIN sales s ON s.id = j.sale_id
            WHERE j.sale_id = $1 GROUP BY j.state"#,
         sale.0,
     )
     .fetch_all(tx)
     .await?;
-    let mut tickets = Tickets::default();
-    let (mut waits, mut of_left) = (None, None);
+    let mut line = Line::default();
     for row in rows {
-        tickets.joined += row.count;
+        line.tickets.joined += row.count;
+        let (first, last) = (row.first.to_jiff(), row.last.to_jiff());
+        let before = line.joined.unwrap_or((first, last));
+        line.joined = Some((before.0.min(first), before.1.max(last)));
         let percentiles = Percentiles::new(row.count, row.waits);
         match row.state.as_str() {
-            "admitted" => (tickets.admitted, waits) = (row.count, percentiles),
-            "left" => (tickets.left, of_left) = (row.count, percentiles),
-            "removed" => tickets.removed = row.count,
-            "waiting" => tickets.waiting = row.count,
+            "admitted" => (line.tickets.admitted, line.waits) = (row.count, percentiles),
+            "left" => (line.tickets.left, line.waits_of_left) = (row.count, percentiles),
+            "removed" => line.tickets.removed = row.count,
+            "waiting" => line.tickets.waiting = row.count,
             _ => return Err(LedgerError::Impossible("a ticket's state")),
         }
     }
-    Ok((tickets, waits, of_left))
+    Ok(line)
 }
 
 async fn holds(tx: &mut PgConnection, sale: SaleId) -> Result<(Holds, Waits), LedgerError> {
@@ -241,12 +251,12 @@ async fn holds(tx: &mut PgConnection, sale: SaleId) -> Result<(Holds, Waits), Le
                   count(*) FILTER (WHERE state = 'confirmed') AS "confirmed!",
                   count(*) FILTER (WHERE state = 'released') AS "released!",
                   count(*) FILTER (WHERE state = 'expired') AS "expired!",
-                  coalesce(sum(extract(epoch FROM until - admitted_at))::double precision
-                      / nullif(extract(epoch FROM max(until) - min(admitted_at))
-                               ::double precision, 0), 0) AS "average!",
+                  coalesce(sum(date_part('epoch', until - admitted_at))
+                      / nullif(date_part('epoch', max(until) - min(admitted_at)), 0), 0)
+                      AS "average!",
                   coalesce((SELECT max(open) FROM steps), 0)::bigint AS "peak!",
                   percentile_disc(ARRAY[0.1, 0.5, 0.9, 0.99, 1.0]) WITHIN GROUP (ORDER BY
-                      extract(epoch FROM until - admitted_at)::double precision)
+                      date_part('epoch', until - admitted_at))
                       FILTER (WHERE state = 'confirmed') AS "buying: Vec<f64>"
            FROM h"#,
         sale.0,
@@ -276,21 +286,23 @@ async fn rounds(tx: &mut PgConnection, sale: SaleId) -> Result<Vec<(i64, i64)>, 
     Ok(rows.into_iter().map(|row| (row.times, row.units)).collect())
 }
 
-async fn points(tx: &mut PgConnection, sale: SaleId) -> Result<(i32, Vec<Point>), LedgerError> {
-    let span = sqlx::query!(
-        r#"SELECT min(at) AS "first", extract(epoch FROM max(at) - min(at))::double precision AS "span"
-           FROM (SELECT min(joined_at) AS at FROM joins WHERE sale_id = $1
-                 UNION ALL SELECT max(joined_at) FROM joins WHERE sale_id = $1
-                 UNION ALL SELECT max(ended_at) FROM holds WHERE sale_id = $1 AND state <> 'active'
-                 UNION ALL SELECT max(admitted_at) FROM holds WHERE sale_id = $1) AS ends"#,
+/// `joined` is when the first and the last joined.
+async fn points(
+    tx: &mut PgConnection,
+    sale: SaleId,
+    joined: Option<(Timestamp, Timestamp)>,
+) -> Result<(i32, Vec<Point>), LedgerError> {
+    let Some((first, last_join)) = joined else { return Ok((WIDTHS[0], Vec::new())) };
+    let last = sqlx::query_scalar!(
+        r#"SELECT greatest(max(admitted_at), max(ended_at)) FROM holds WHERE sale_id = $1"#,
         sale.0,
     )
     .fetch_one(&mut *tx)
     .await?;
-    let span_seconds = span.span.unwrap_or_default();
-    let fits = |width: &&i32| span_seconds / f64::from(**width) < MOST_POINTS;
+    let last = last.map_or(last_join, |last| last.to_jiff().max(last_join));
+    let span = last.duration_since(first).as_secs_f64();
+    let fits = |width: &&i32| span / f64::from(**width) < MOST_POINTS;
     let width = WIDTHS.iter().find(fits).copied().unwrap_or(WIDTHS[WIDTHS.len() - 1]);
-    let Some(first) = span.first else { return Ok((width, Vec::new())) };
     let rows = sqlx::query!(
         r#"WITH events AS (
                SELECT date_bin(make_interval(secs => $2), joined_at, $3) AS bin, 1 AS kind, count(*) AS n
@@ -310,7 +322,7 @@ async fn points(tx: &mut PgConnection, sale: SaleId) -> Result<(i32, Vec<Point>)
            FROM events GROUP BY bin ORDER BY bin LIMIT 1000"#,
         sale.0,
         f64::from(width),
-        first as jiff_sqlx::Timestamp,
+        jiff_sqlx::Timestamp::from(first) as jiff_sqlx::Timestamp,
     )
     .fetch_all(tx)
     .await?;
@@ -357,7 +369,7 @@ async fn came_true(tx: &mut PgConnection, sale: SaleId) -> Result<CameTrue, Ledg
                       j.state = 'admitted' AS offered, j.state IN ('left', 'removed') AS gone,
                       j.state = 'waiting' AND s.state <> 'closed'
                           AND j.seq > coalesce(s.sold_out_seq, 0) AS undecided,
-                      extract(epoch FROM j.ended_at - w.at)::double precision AS waited
+                      date_part('epoch', j.ended_at - w.at) AS waited
                FROM shown w
                JOIN sales s ON s.id = w.sale_id
                JOIN joins j ON j.sale_id = w.sale_id AND j.seq = w.seq

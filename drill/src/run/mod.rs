@@ -275,8 +275,22 @@ impl Ground {
         let up_at_start = sqlx::query_scalar("SELECT drill.uptime()").fetch_one(&sql).await?;
         let doors = world.gateways.iter().map(|gateway| gateway.base.clone()).collect();
         let street = Arc::new(Street::new(sale.clone(), rules.variant, history, doors));
+        use_a_key(world, &street).await?;
         Ok(Self { street, sql, sale: sale.parse()?, up_at_start, batch_101 })
     }
+}
+
+/// Makes an API key and shows it to every gateway: one more secret that no log may have.
+async fn use_a_key(world: &World, street: &Street) -> Result<()> {
+    let body = json!({ "name": "till", "role": "viewer" });
+    let made = world.shop(0).call(Method::POST, "/api/v1/admin/keys", ADMIN_KEY, None, Some(&body));
+    let made = made.await?.body;
+    let key = made["key"].as_str().context("a key was made")?;
+    street.hide(key);
+    for index in 0..GATEWAYS {
+        world.shop(index).call(Method::GET, "/api/v1/admin/health", key, None, None).await?;
+    }
+    Ok(())
 }
 
 /// Everybody who does something: the shoppers and the operator.
