@@ -154,6 +154,7 @@ async fn pictures_of_accounts_and_the_report() {
     crate::report::tell_story(&shop, &sale).await;
     page.go(&format!("/admin/sales/{}/report", sale.slug)).await;
     camera.take_when("How well it was foretold", "report").await;
+    camera.take_print("report-print").await;
     let printed = page.browser.cdp("Page.printToPDF", json!({ "printBackground": false })).await;
     let pdf = printed["data"].as_str().unwrap();
     camera.keep_as("report.pdf", pdf);

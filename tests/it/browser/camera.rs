@@ -55,6 +55,17 @@ impl Camera {
         self.keep(name, taken["data"].as_str().unwrap());
     }
 
+    /// The page as a printer gets it, on paper as wide as A4.
+    pub async fn take_print(&self, name: &str) {
+        self.page.resize(794, 1123).await;
+        self.page.browser.cdp("Emulation.setEmulatedMedia", json!({ "media": "print" })).await;
+        let params = json!({ "captureBeyondViewport": true });
+        let taken = self.page.browser.cdp("Page.captureScreenshot", params).await;
+        self.keep(name, taken["data"].as_str().unwrap());
+        self.page.browser.cdp("Emulation.setEmulatedMedia", json!({ "media": "" })).await;
+        self.page.resize(1280, 900).await;
+    }
+
     pub async fn take_when(&self, words: &str, name: &str) {
         self.page.shows(words).await;
         self.take(name).await;
