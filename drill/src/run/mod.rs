@@ -283,8 +283,8 @@ impl Ground {
 /// Makes an API key and shows it to every gateway: one more secret that no log may have.
 async fn use_a_key(world: &World, street: &Street) -> Result<()> {
     let body = json!({ "name": "till", "role": "viewer" });
-    let made = world.shop(0).call(Method::POST, "/api/v1/admin/keys", ADMIN_KEY, None, Some(&body));
-    let made = made.await?.body;
+    let (shop, path) = (world.shop(0), "/api/v1/admin/keys");
+    let made = shop.call(Method::POST, path, ADMIN_KEY, None, Some(&body)).await?.body;
     let key = made["key"].as_str().context("a key was made")?;
     street.hide(key);
     for index in 0..GATEWAYS {

@@ -38,13 +38,12 @@ struct Chart {
 
 impl ReportPage {
     fn charts(&self) -> Vec<Chart> {
-        let of: [(&'static str, fn(&PointShape) -> i64); 4] = [
-            ("Joined", |point| point.joined),
-            ("Admitted", |point| point.admitted),
-            ("Bought", |point| point.bought),
-            ("Returned", |point| point.returned),
-        ];
-        of.into_iter().map(|(name, of)| self.chart(name, of)).collect()
+        vec![
+            self.chart("Joined", |point| point.joined),
+            self.chart("Admitted", |point| point.admitted),
+            self.chart("Bought", |point| point.bought),
+            self.chart("Returned", |point| point.returned),
+        ]
     }
 
     fn chart(&self, name: &'static str, of: fn(&PointShape) -> i64) -> Chart {
