@@ -1,6 +1,7 @@
 //! The pages in a real browser: what shoppers and operators see, press and are told.
 
 mod accounts;
+mod access;
 mod barriers;
 mod camera;
 mod checkout;

@@ -101,10 +101,11 @@ async fn a_place_moves_without_script_and_polling_or_streaming_pages_are_told_to
     assert!(page.offers("Join again").await);
     page.leave_quietly().await;
 
-    let page = Page::at(&shop, &room(&sale)).await;
-    page.browser.cdp("Network.enable", json!({})).await;
-    let without = json!({ "urls": ["*/live", "*/events"] });
-    page.browser.cdp("Network.setBlockedURLs", without).await;
+    let page = Page::of(&shop).await;
+    page.may_break_sockets().await;
+    page.go(&room(&sale)).await;
+    page.break_sockets(true).await;
+    page.block(&["/events"]).await;
     page.press("Join the line").await;
     page.reads("[data-f=position]", "2").await;
     let link = shown_link(&page).await;

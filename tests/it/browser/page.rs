@@ -224,10 +224,39 @@ impl Page {
         self.browser.cdp("Network.emulateNetworkConditions", params).await;
     }
 
-    /// Lets no request through whose address ends so.
-    pub async fn block(&self, end: &str) {
+    /// From the next page on sockets lead nowhere while the page says so: a browser blocks none by address.
+    pub async fn may_break_sockets(&self) {
+        let script = "const Real = window.WebSocket;
+            window.WebSocket = function (url, of) {
+                return new Real(localStorage.broken ? `${url}-nowhere` : url, of);
+            };";
+        self.before_scripts(script).await;
+    }
+
+    pub async fn break_sockets(&self, broken: bool) {
+        self.run(&format!("localStorage.broken = '{}'", if broken { "yes" } else { "" })).await;
+    }
+
+    /// Lets no request through whose address ends in one of these; what was blocked before is let through.
+    pub async fn block(&self, ends: &[&str]) {
+        let urls: Vec<_> = ends.iter().map(|end| format!("*{end}")).collect();
         self.browser.cdp("Network.enable", json!({})).await;
-        self.browser.cdp("Network.setBlockedURLs", json!({ "urls": [format!("*{end}")] })).await;
+        self.browser.cdp("Network.setBlockedURLs", json!({ "urls": urls })).await;
+    }
+
+    /// Presses a key, by the name that the browser has for it.
+    pub async fn key(&self, name: &str) {
+        let (code, text) = match name {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            _ => panic!("{name} is not known here"),
+        };
+        let key = |kind: &str| {
+            json!({ "type": kind, "key": name, "code": name, "windowsVirtualKeyCode": code,
+                    "text": if kind == "keyDown" { text } else { "" } })
+        };
+        self.browser.cdp("Input.dispatchKeyEvent", key("keyDown")).await;
+        self.browser.cdp("Input.dispatchKeyEvent", key("keyUp")).await;
     }
 
     /// Runs this in every document that comes, before the page's own script.

@@ -45,6 +45,30 @@ async fn without_script_a_shopper_joins_waits_checks_out_and_buys_by_forms() {
 }
 
 #[tokio::test]
+async fn without_script_units_that_are_held_are_not_called_sold_out_either() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    let ana = sale.join().await;
+    let anas = ana.hold().await;
+    assert_eq!(sale.facts().await["status"], "open");
+    let page = Page::without_script(&shop).await;
+    for step in ["before joining", "in line"] {
+        page.go(&room(&sale)).await;
+        page.shows("All units are being checked out.").await;
+        page.shows("Some may come back from").await;
+        let title = page.browser.client.title().await.unwrap().to_lowercase();
+        assert!(!title.contains("sold out"), "{step}: {title}");
+        page.lacks("sold out").await;
+        if step == "before joining" {
+            page.press("Join the line").await;
+        }
+    }
+    ana.confirm(&anas).await;
+    page.wait_by_reloading("Every unit has been sold").await;
+    page.leave_quietly().await;
+}
+
+#[tokio::test]
 async fn without_script_a_shopper_gives_back_joins_again_and_leaves_by_forms() {
     let shop = Shop::open().await;
     let sale = shop.open_sale(1, json!({})).await;
