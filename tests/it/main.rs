@@ -57,4 +57,5 @@ mod sweeper;
 mod tamper;
 mod tampering;
 mod together;
+mod waits;
 mod wire;

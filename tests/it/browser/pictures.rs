@@ -91,7 +91,9 @@ async fn of_a_busy_sale() {
     let mut turns = front.windows(THINKING).enumerate();
     serve(turns.by_ref().take(180)).await;
     page.shows("Estimated wait").await;
+    page.press("Where these numbers come from").await;
     camera.take("ticket-waiting-busy").await;
+    page.press("Where these numbers come from").await;
     camera.portrait("room", (1280, 800), 2).await;
     camera.portrait("room-phone", (390, 760), 2).await;
 
@@ -127,6 +129,10 @@ async fn of_a_shopper_from_the_line_to_the_receipt() {
         shopper.confirm(&shopper.hold().await).await;
     }
     camera.take_when("Estimated wait", "ticket-waiting").await;
+    page.press("Continue on another device").await;
+    camera.take("ticket-waiting-move").await;
+    page.press("Make a link").await;
+    camera.take_when("The link works once", "ticket-waiting-link").await;
     let notice = "Size 41 and 43 go on sale tomorrow at noon.";
     shop.tell(&sale.path("/notices"), json!({ "text": notice })).await;
     sale.steer("pause").await;
@@ -218,6 +224,18 @@ async fn of_every_other_end() {
     page.shows("Your place in line").await;
     sale.steer("close").await;
     camera.take_when("The seller closed this sale", "ticket-closed").await;
+    let sale = shop.open_sale(1, json!({ "name": "Winter boots, size 42" })).await;
+    let ana = sale.join().await;
+    let made = ana.request(reqwest::Method::POST, &ana.path("/move"));
+    let made = crate::support::Answer::of(made).await;
+    page.go(&format!("{}/move/{}", room(&sale), made.body["code"].as_str().unwrap())).await;
+    camera.take_when("Continue on this device?", "move").await;
+    page.press("Yes, continue here").await;
+    page.press("Continue on another device").await;
+    page.press("Make a link").await;
+    let link: reqwest::Url = page.read("[data-link]").await.parse().unwrap();
+    shop.request(reqwest::Method::POST, link.path()).send().await.unwrap();
+    camera.take_when("This place was moved", "ticket-moved").await;
     page.go("/s/nowhere").await;
     camera.take("problem").await;
     page.go("/docs").await;
