@@ -1,7 +1,7 @@
 //! The pages in a real browser: what shoppers and operators see, press and are told.
 
-mod accounts;
 mod access;
+mod accounts;
 mod barriers;
 mod camera;
 mod checkout;

@@ -54,7 +54,7 @@ async fn charts_draw_what_happened_and_have_it_again_after_a_reload() {
     eventually("it is in the history", written).await;
     let all = shop.ask(&sale.path("/history")).await.body["points"].as_array().unwrap().len();
     // What was live is gone with the page; what is drawn now without numbers is the history's.
-    page.block("/stats").await;
+    page.block(&["/stats"]).await;
     page.reload().await;
     for range in ["Last 10 minutes", "Whole sale"] {
         page.press(range).await;
