@@ -181,8 +181,8 @@ impl Pace {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::outlook::eta;
     use super::*;
+    use crate::sale::outlook::eta;
 
     fn open(admitted: u64) -> Flowing {
         Flowing { admitted, stopped: None, is_full: false, rules: (100, 1000, None), epoch: 1 }
