@@ -233,7 +233,11 @@
       }),
     );
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
-      charts.forEach(({ chart }) => chart.redraw(false, true)),
+      charts.forEach(({ box, series, chart }) => {
+        chart.redraw(false, true);
+        const marks = [...box.querySelectorAll('.u-marker')].slice(-series.length);
+        marks.forEach((mark, index) => (mark.style.borderColor = colour(series[index][1])()));
+      }),
     );
     all('[data-needs-charts]').forEach((node) => (node.hidden = false));
     load().catch(() => {});

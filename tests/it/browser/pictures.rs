@@ -336,6 +336,8 @@ async fn of_the_console_in_every_state() {
     own.stores.kill_redis().await.unwrap();
     second.tell_to_stop();
     camera.take_when("Redis does not answer", "console-trouble").await;
+    page.run("scrollTo(0, 0)").await;
+    camera.portrait("console-phone", (390, 760), 2).await;
     own.stores.start_redis().await.unwrap();
     page.shows("All is well").await;
     sale.steer("close").await;
