@@ -6,5 +6,5 @@ CREATE TABLE doubtful_numbers (
     first   bigint NOT NULL,
     last    bigint NOT NULL,
     PRIMARY KEY (sale_id, epoch),
-    CHECK (first <= last)
+    CONSTRAINT doubtful_numbers_in_order CHECK (first <= last)
 );

@@ -81,9 +81,9 @@ async fn an_export_has_everything_that_happened_once_and_in_order() {
         })
         .collect();
     let expected = [
-        "api-key create",
-        "api-key seed",
-        "api-key open",
+        "admin-key create",
+        "admin-key seed",
+        "admin-key open",
         "ana joined",
         "ana admitted",
         "ben joined",
@@ -92,17 +92,17 @@ async fn an_export_has_everything_that_happened_once_and_in_order() {
         "eva joined",
         "ben left",
         "cem removed",
-        "api-key remove",
+        "admin-key remove",
         "ana released",
         "dia admitted",
         "dia expired",
         "eva admitted",
         "eva confirmed",
-        "api-key close",
+        "admin-key close",
     ];
     let mut sorted = told.clone();
     // The removal and its audit row are of one transaction, whichever clock reading was first.
-    let at = sorted.iter().position(|line| line == "api-key remove").unwrap();
+    let at = sorted.iter().position(|line| line == "admin-key remove").unwrap();
     if sorted[at + 1] == "cem removed" {
         sorted.swap(at, at + 1);
     }

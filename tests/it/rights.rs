@@ -21,6 +21,14 @@ const CALLS: &str = "
     viewer   GET    /api/v1/admin/sales/{sale}/report
     viewer   GET    /api/v1/admin/sales/{sale}/report.csv
     viewer   GET    /api/v1/admin/sales/{sale}/stats
+    viewer   GET    /api/v1/admin/overview
+    viewer   GET    /api/v1/admin/plan
+    viewer   GET    /api/v1/admin/sales/{sale}/plan
+    viewer   GET    /api/v1/admin/sales/{sale}/history
+    viewer   GET    /api/v1/admin/sales/{sale}/events.csv
+    viewer   GET    /api/v1/admin/sales/{sale}/events.jsonl
+    viewer   GET    /api/v1/admin/sales/{sale}/tickets
+    viewer   GET    /api/v1/admin/sales/{sale}/tickets/{ticket}
     operator POST   /api/v1/admin/sales
     operator PATCH  /api/v1/admin/sales/{sale}
     operator POST   /api/v1/admin/sales/{sale}/tokens
@@ -45,9 +53,15 @@ const PAGES: &str = "
     viewer   GET  /admin
     viewer   GET  /admin/sales/{sale}
     viewer   GET  /admin/sales/{sale}/report
+    viewer   GET  /admin/sales/{sale}/find
+    viewer   GET  /admin/sales/{sale}/tickets/{ticket}
     viewer   GET  /admin/account
     viewer   POST /admin/account/password
     operator POST /admin/sales
+    operator POST /admin/plan
+    operator POST /admin/sales/{sale}/plan
+    operator POST /admin/sales/{sale}/settings
+    operator POST /admin/sales/{sale}/tickets/{ticket}/remove
     operator POST /admin/sales/{sale}/seed
     operator POST /admin/sales/{sale}/withdraw
     operator POST /admin/sales/{sale}/open
@@ -163,7 +177,7 @@ async fn each_role_sees_the_pages_that_the_table_says_and_no_button_that_it_may_
             assert_eq!(answer.status == 403, !may, "{role}: {method} {path}: {}", answer.status);
             assert!(answer.status != 401 && !answer.status.is_server_error(), "{role}: {path}");
             if method == Method::GET && may {
-                let actions = answer.text.split("action=\"").skip(1);
+                let actions = answer.text.split("method=\"post\" action=\"").skip(1);
                 forms.extend(actions.map(|rest| rest.split('"').next().unwrap().to_owned()));
             }
         }

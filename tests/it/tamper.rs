@@ -93,6 +93,47 @@ const REFUSED: &[(&str, &str)] = &[
     ("sales_sold_out_has_seq", "UPDATE sales SET sold_out_at = now()"),
     ("sales_closed_iff_state", "UPDATE sales SET state = 'closed'"),
     ("sales_closed_iff_state", "UPDATE sales SET closed_at = now()"),
+    (
+        "doubtful_numbers_in_order",
+        "INSERT INTO doubtful_numbers (sale_id, epoch, first, last) VALUES ('{sale}', 1, 2, 1)",
+    ),
+    // A place on another device.
+    ("moves_link_unique", "{move} 0, '\\x01', NULL), {another} 0, '\\x01', NULL)"),
+    ("moves_generation_positive", "{move} -1, '\\x01', NULL)"),
+    ("moves_moved_iff_rises", "{move} 1, '\\x01', NULL)"),
+    ("moves_moved_iff_rises", "{move} 0, '\\x01', now())"),
+    ("moves_generation_rises", "{move} 1, '\\x01', now()); UPDATE moves SET generation = 0"),
+    // Accounts, keys and sessions.
+    ("operators_name_length", "{operator} '', 'owner', '', 'test')"),
+    ("operators_role_known", "{operator} 'ana', 'checkout', '', 'test')"),
+    (
+        "operators_name_unique",
+        "{operator} 'ana', 'owner', '', 'test'), (gen_random_uuid(), 'Ana', 'viewer', '', 'test')",
+    ),
+    ("api_keys_name_length", "{key} '', 'viewer', decode(repeat('ab', 32), 'hex'))"),
+    ("api_keys_role_known", "{key} 'till', 'nobody', decode(repeat('ab', 32), 'hex'))"),
+    ("api_keys_digest_length", "{key} 'till', 'viewer', '\\xab')"),
+    (
+        "api_keys_digest_unique",
+        "{key} 'till', 'viewer', decode(repeat('ab', 32), 'hex'));
+         {key} 'other', 'viewer', decode(repeat('ab', 32), 'hex'))",
+    ),
+    (
+        "api_keys_name_unique",
+        "{key} 'till', 'viewer', decode(repeat('ab', 32), 'hex'));
+         {key} 'Till', 'viewer', decode(repeat('cd', 32), 'hex'))",
+    ),
+    ("sessions_of_one", "{session} decode(repeat('ab', 32), 'hex'), gen_random_uuid(), NULL)"),
+    ("sessions_digest_length", "{session} '\\xab', gen_random_uuid(), 'mark')"),
+    (
+        "sessions_id_unique",
+        "{session} decode(repeat('ab', 32), 'hex'), '{sale}', 'mark');
+         {session} decode(repeat('cd', 32), 'hex'), '{sale}', 'mark')",
+    ),
+    // What was shown.
+    ("shown_place_known", "{shown} 4, NULL, NULL, NULL)"),
+    ("shown_range_whole", "{shown} 0, 1, NULL, NULL)"),
+    ("shown_chance_range", "{shown} 0, NULL, NULL, 1.1)"),
     ("deployment_only_row_check", "INSERT INTO deployment (only_row) VALUES (false)"),
     ("sweeper_heartbeat_only_row_check", "INSERT INTO sweeper_heartbeat (only_row) VALUES (false)"),
 ];
@@ -108,6 +149,7 @@ const BY_TRIGGER: &[&str] = &[
     "holds_fixed",
     "holds_kept",
     "orders_kept",
+    "moves_generation_rises",
 ];
 
 #[tokio::test]
@@ -166,6 +208,7 @@ fn written(book: &Book, statement: &str) -> String {
          VALUES (gen_random_uuid(), '{}', 77, 1, 1, now(), now() + interval '1 hour',",
         book.sale
     );
+    let a_move = format!("'{}', gen_random_uuid(), now(),", book.sale);
     statement
         .replace("{hold}", &hold)
         .replace(
@@ -174,6 +217,29 @@ fn written(book: &Book, statement: &str) -> String {
              VALUES (",
         )
         .replace("{held}", "(SELECT id FROM holds WHERE unit_no = 1)")
+        .replace("{move}", &format!("INSERT INTO moves (sale_id, ticket, link_until, generation, link, moved_at) VALUES ({a_move}"))
+        .replace("{another}", &format!("({a_move}"))
+        .replace(
+            "{operator}",
+            "INSERT INTO operators (id, name, role, password_hash, created_by) VALUES (gen_random_uuid(),",
+        )
+        .replace(
+            "{key}",
+            "INSERT INTO api_keys (id, created_by, hint, name, role, digest)
+             VALUES (gen_random_uuid(), 'test', 'rl_abc',",
+        )
+        .replace(
+            "{session}",
+            "INSERT INTO sessions (agent, expires_at, digest, id, admin_mark) VALUES ('', now(),",
+        )
+        .replace(
+            "{shown}",
+            &format!(
+                "INSERT INTO shown (sale_id, slot, seq, position, place, eta_low, eta_high, chance)
+                 VALUES ('{}', 1, 1, 1,",
+                book.sale
+            ),
+        )
         .replace(
             "{join}",
             &format!("INSERT INTO joins (sale_id, ticket, seq, state, ended_at) VALUES ('{}',", book.sale),
