@@ -2,9 +2,6 @@
 // The forms work without this script.
 (() => {
   'use strict';
-  // The visitor's own way to write numbers and times, as far as it fits the language of the page.
-  const { lang } = document.documentElement;
-  const locale = navigator.languages.find((tag) => tag.split('-')[0] === lang) || lang;
   const page = document.getElementById('checkout');
   const find = (selector) => page.querySelector(selector);
   const now = () => performance.now();
@@ -63,11 +60,9 @@
   });
   addEventListener('online', look);
   document.addEventListener('visibilitychange', look);
-  ends.textContent = new Intl.DateTimeFormat(locale, {
-    hour: '2-digit',
-    minute: '2-digit',
-    second: '2-digit',
-  }).format(new Date(ends.dateTime));
+  ends.textContent = new Intl.DateTimeFormat(page.dataset.locale, { timeStyle: 'medium' }).format(
+    new Date(ends.dateTime),
+  );
   tick();
   setInterval(tick, 1e3);
 })();

@@ -1,11 +1,10 @@
 // Makes the waiting room live. The page is complete without this script: it fills the same fields
-// that the server filled. `views/ticket.rs` makes the same words; the two change together.
+// that the server filled, with the same words: `http/words.rs` gives it the messages that it fills by
+// itself, one for each plural form, and the locale that numbers and times are written in.
 (() => {
   'use strict';
-  // The visitor's own way to write numbers and times, as far as it fits the language of the page.
-  const { lang } = document.documentElement;
-  const locale = navigator.languages.find((tag) => tag.split('-')[0] === lang) || lang;
   const room = document.getElementById('room');
+  const { locale } = room.dataset;
   const all = (selector) => [...document.querySelectorAll(selector)];
   const number = new Intl.NumberFormat(locale);
   const count = (value) => (value == null ? '' : number.format(value));
@@ -23,11 +22,13 @@
     location.reload();
     return true;
   };
-  const clockTime = (at, withDay) =>
-    new Intl.DateTimeFormat(
-      locale,
-      withDay ? { dateStyle: 'full', timeStyle: 'short' } : { hour: '2-digit', minute: '2-digit' },
-    ).format(new Date(at));
+  const written = (style, at) => new Intl.DateTimeFormat(locale, style).format(new Date(at));
+  const clockTime = (at, withDay) => {
+    const time = written({ timeStyle: 'short' }, at);
+    if (!withDay) return time;
+    const day = room.dataset.dayTime.replace('{date}', written({ dateStyle: 'full' }, at));
+    return day.replace('{time}', time);
+  };
 
   const showTimes = (times) =>
     all('[data-t]').forEach((node) => {
@@ -111,48 +112,53 @@
     const left = state.state === 'admitted' && state.hold ? state.hold.seconds_left : start;
     return Math.max(0, Math.ceil(left - (now() - arrived) / 1e3));
   };
-  const inDays = new Intl.NumberFormat(locale, { style: 'unit', unit: 'day', unitDisplay: 'long' });
+  const words = JSON.parse(room.dataset.words);
+  const plural = new Intl.PluralRules(locale);
+  // A message about a count, in its plural form, with `{name}` filled.
+  const phrase = (id, n, parts = { n: count(n) }) => {
+    const form = words[id][plural.select(n)] || words[id].other || words[id];
+    return form.replace(/{(\w+)}/g, (_, name) => parts[name]);
+  };
   const span = (seconds) => {
-    if (seconds >= 2 * 86400) return inDays.format(Math.floor(seconds / 86400));
+    if (seconds >= 2 * 86400) return phrase('days', Math.floor(seconds / 86400));
     const two = (value) => String(value).padStart(2, '0');
     const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
     return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(seconds % 60)}`;
   };
   const wait = (range) => {
     if (!range) return '';
-    const [unit, size] = range.high < 5400 ? ['minute', 60] : ['hour', 3600];
+    const [unit, size] = range.high < 5400 ? ['minutes', 60] : ['hours', 3600];
     const [low, high] = [Math.max(1, Math.floor(range.low / size)), Math.ceil(range.high / size)];
-    if (unit === 'minute' && high <= 1) return room.dataset.underAMinute;
-    const words = new Intl.NumberFormat(locale, { style: 'unit', unit, unitDisplay: 'long' });
-    return high <= low || !words.formatRange ? words.format(high) : words.formatRange(low, high);
+    if (unit === 'minutes' && high <= 1) return words['under-a-minute'];
+    const [least, most] = [count(low), count(high)];
+    const both = high > low ? phrase('range', high, { low: least, high: most }) : most;
+    return phrase(unit, high, { range: both });
   };
 
   // Words for a screen reader: on each change of state, and else at most every 20 s.
   let spoken = now();
   const say = (must) => {
     if (!must && now() - spoken < 20e3) return;
-    const words = (speaker.dataset[state.state] || '')
+    const spokenWords = (speaker.dataset[state.state] || '')
       .replace('{position}', count(state.position))
       .replace('{left}', span(secondsLeft()));
-    if (words === speaker.textContent) return;
+    if (spokenWords === speaker.textContent) return;
     spoken = now();
-    set(speaker, words);
+    set(speaker, spokenWords);
   };
 
-  // The chance in words and a number; what is only nearly sure is not called so. `views/ticket.rs` has the same.
-  const chance = document.querySelector('[data-f=chance]').dataset;
-  const percent = new Intl.NumberFormat(locale, { style: 'percent' });
+  // The chance in words and a number; what is only nearly sure is not called so. `http/words.rs` has the same.
+  const percent = (share) => phrase('percent', 0, { n: Math.round(share * 100) });
   const odds = (p) => {
     if (p == null) return '';
     const at = [1, 0.9, 0.65, 0.4, 0.1, 0.01].findIndex((least) => p >= least);
-    const some = (words, of) => words.replace('{p}', percent.format(of));
     const figure =
       p < 0.01
-        ? some(chance.under, 0.01)
+        ? phrase('chance-under', 0, { p: percent(0.01) })
         : p >= 0.99 && p < 1
-          ? some(chance.over, 0.99)
-          : percent.format(p);
-    return `${chance.words.split('|').at(at)} – ${figure}`;
+          ? phrase('chance-over', 0, { p: percent(0.99) })
+          : percent(p);
+    return `${words.chances.at(at)} – ${figure}`;
   };
 
   // The end of the wait that was promised stands, by the server's clock. It is put off only when what is measured
@@ -423,15 +429,15 @@
     const patience = Math.max(10, way === 2 ? (state.next_poll_seconds || 5) * 1.15 + 5 : 0) * 1e3;
     const old = !stopped && (age > patience || navigator.onLine === false);
     fill(
-      { left: span(secondsLeft()), age: count(Math.round(age / 1e3)) },
+      { left: span(secondsLeft()), age: phrase('news-old', Math.round(age / 1e3)) },
       { fresh: !stopped && !old, old },
     );
     const name = room.dataset.title;
-    const words = {
+    const news = {
       admitted: `${span(secondsLeft())} – ${speaker.dataset.title}`,
       waiting: count(state.position),
     };
-    document.title = words[state.state] ? `${words[state.state]} – ${name}` : name;
+    document.title = news[state.state] ? `${news[state.state]} – ${name}` : name;
     if (state.state === 'admitted' && secondsLeft() === 60) say(true);
     if (stopped || document.hidden) return;
     if (asked && now() - asked > 4e3)

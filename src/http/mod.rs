@@ -27,6 +27,7 @@ pub mod socket;
 mod times;
 pub mod views;
 mod wire;
+pub mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -329,7 +330,7 @@ fn reshaped(status: StatusCode) -> Problem {
 async fn nothing_here(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
     let problem = Problem::new(Code::NotFound, "there is no such address");
     if pages::wants_html(&headers) && !uri.path().starts_with("/api/") {
-        return pages::problem_page(&app, &headers, &problem, &[]);
+        return pages::shopper_problem(&app, &headers, &problem, None);
     }
     problem.into_response()
 }

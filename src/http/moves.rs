@@ -18,6 +18,7 @@ use super::room::{failed, show, visit};
 use super::shapes::{self, JoinedShape, LinkShape};
 use super::shopper::claimed;
 use super::views::{MoveLink, MovePage};
+use super::words::Asked;
 use crate::flow::moves::{self, Link};
 use crate::flow::{Refusal, state, watch};
 use crate::random_text;
@@ -103,6 +104,7 @@ async fn taken(app: &App, code: &str, key: &str, headers: &HeaderMap) -> Result<
 pub async fn make_on_page(
     State(app): State<App>,
     Path(sale): Path<String>,
+    asked: Asked,
     headers: HeaderMap,
     _: Posted,
 ) -> Response {
@@ -115,7 +117,7 @@ pub async fn make_on_page(
         Ok((visit, Some(MoveLink { url, expires_at: link.expires_at, qr_size, qr_path })))
     };
     match made.await {
-        Ok((visit, link)) => show(&app, &headers, visit, link),
+        Ok((visit, link)) => show(&app, &asked, &headers, visit, link),
         Err(problem) => failed(&app, &headers, &sale, &problem),
     }
 }
@@ -129,25 +131,27 @@ pub async fn back(Path(sale): Path<String>) -> Response {
 pub async fn ask(
     State(app): State<App>,
     Path((sale, code)): Path<(String, String)>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
     let key = caller::mover(&app, &headers);
-    let asked = async {
+    let found = async {
         let claim = moves::linked(&app.gate, &code, key.as_deref().unwrap_or_default()).await?;
         let of = app.gate.sale(&sale).await?;
         // Nobody is to be asked about another sale than the one that the place is in.
         if of.id == claim.sale { Ok(of) } else { Err(Problem::from(Refusal::LinkEnded)) }
     };
-    match asked.await {
+    match found.await {
         Ok(of) => {
-            let nonce = random_text();
             let body = MovePage {
-                nonce: nonce.clone(),
+                nonce: random_text(),
+                w: asked.words(None),
                 sale_name: of.settings.name,
                 slug: of.settings.slug,
                 code,
             };
-            let page = page(&app, &headers, StatusCode::OK, &nonce, &body);
+            let page = page(&app, &headers, StatusCode::OK, &body.nonce, &body);
+            let page = asked.sign(&body.w, page);
             with_cookie(page, &caller::mover_cookie(&app, &key.unwrap_or_else(random_text)))
         }
         Err(problem) => failed(&app, &headers, &sale, &problem),

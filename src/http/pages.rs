@@ -10,6 +10,7 @@ use super::App;
 use super::body::Raw;
 use super::problem::{Code, Problem};
 use super::views::{FieldError, ProblemPage, Way};
+use super::words::{Asked, Words};
 use crate::random_text;
 use crate::sale::Fault;
 
@@ -51,19 +52,78 @@ pub fn page(
     response
 }
 
-/// A problem as a page, with ways forward.
+/// The messages that tell shoppers of a refusal. What the API says of it is for engineers.
+fn said_to_shoppers(code: Code) -> (&'static str, &'static str) {
+    match code {
+        Code::NotFound => ("nothing-here", "nothing-here-help"),
+        Code::TooManyRequests => ("too-many", "too-many-help"),
+        Code::LineFull => ("line-full", "line-full-help"),
+        Code::Unavailable => ("away", "away-help"),
+        Code::UnknownOutcome | Code::IdempotencyInProgress => ("not-known", "not-known-help"),
+        Code::Internal => ("our-fault", "our-fault-help"),
+        Code::Moved => ("moved", "moved-help"),
+        Code::LinkEnded => ("link-ended", "link-ended-help"),
+        Code::AlreadyInLine => ("already-in-line", "already-in-line-help"),
+        Code::SaleClosed
+        | Code::SoldOut
+        | Code::NotOpen
+        | Code::AlreadyAdmitted
+        | Code::HoldEnded
+        | Code::Stale => ("changed", "changed-help"),
+        Code::BadRequest
+        | Code::NotAuthenticated
+        | Code::Forbidden
+        | Code::OriginNotAllowed
+        | Code::MethodNotAllowed
+        | Code::RequestTimeout
+        | Code::SlugTaken
+        | Code::NameTaken
+        | Code::LastOwner
+        | Code::BodyTooLarge
+        | Code::Invalid
+        | Code::IdempotencyKeyReused
+        | Code::UpgradeRequired => ("not-taken", "not-taken-help"),
+    }
+}
+
+/// A problem as a page for shoppers, in their language, with the way back to the room if there is one.
+pub fn shopper_problem(
+    app: &App,
+    headers: &HeaderMap,
+    problem: &Problem,
+    room: Option<&str>,
+) -> Response {
+    let asked = Asked::new(headers, None);
+    let w = asked.words(None);
+    let (title, detail) = said_to_shoppers(problem.code);
+    let back = room.filter(|_| problem.code != Code::NotFound);
+    let body = ProblemPage {
+        nonce: random_text(),
+        status: problem.status().as_u16(),
+        title: w.t(title),
+        detail: w.t(detail),
+        errors: Vec::new(),
+        retry_after_seconds: problem.retry_after_seconds,
+        ways: back.map(|href| Way { href: href.into(), label: w.t("back") }).into_iter().collect(),
+        w,
+    };
+    let response = show_problem(app, headers, problem, &body);
+    asked.sign(&body.w, response)
+}
+
+/// A problem as a page for operators and engineers, with ways forward.
 pub fn problem_page(
     app: &App,
     headers: &HeaderMap,
     problem: &Problem,
     ways: &[(&str, &str)],
 ) -> Response {
-    let nonce = random_text();
     let error =
         |fault: &Fault| FieldError { field: fault.field.clone(), detail: fault.detail.clone() };
     let way = |(href, label): &(&str, &str)| Way { href: (*href).into(), label: (*label).into() };
     let body = ProblemPage {
-        nonce: nonce.clone(),
+        nonce: random_text(),
+        w: Words::english(),
         status: problem.status().as_u16(),
         title: problem.title().into(),
         detail: problem.detail.clone(),
@@ -71,7 +131,11 @@ pub fn problem_page(
         retry_after_seconds: problem.retry_after_seconds,
         ways: ways.iter().map(way).collect(),
     };
-    let mut response = page(app, headers, problem.status(), &nonce, &body);
+    show_problem(app, headers, problem, &body)
+}
+
+fn show_problem(app: &App, headers: &HeaderMap, problem: &Problem, body: &ProblemPage) -> Response {
+    let mut response = page(app, headers, problem.status(), &body.nonce, body);
     if let Some(seconds) = problem.retry_after_seconds {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }

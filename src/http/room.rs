@@ -11,11 +11,12 @@ use super::App;
 use super::body::Raw;
 use super::caller::{self, Shopper};
 use super::limits::Address;
-use super::pages::{Posted, page, problem_page, see_other, with_cookie};
+use super::pages::{Posted, page, see_other, shopper_problem, with_cookie};
 use super::problem::{Code, Problem};
 use super::shapes::{FactsShape, TicketShape, is_builtin};
 use super::shopper::{enter, reference_faults, render};
 use super::views::{CheckoutPage, MoveLink, ReceiptPage, RoomPage, Ticket};
+use super::words::{Asked, Words};
 use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::{Stage, TicketState};
 use crate::flow::{FlowError, Refusal, keyed, leave, lists, state, watch};
@@ -59,20 +60,18 @@ pub(super) async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<
 
 /// Turns a problem into its page, with the way back to the room.
 pub(super) fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
-    let room = format!("/s/{sale}");
-    let back = [(room.as_str(), "Back to the waiting room")];
-    let ways = if problem.code == Code::NotFound { &[][..] } else { &back[..] };
-    problem_page(app, headers, problem, ways)
+    shopper_problem(app, headers, problem, Some(&format!("/s/{sale}")))
 }
 
 /// `GET /s/{sale}`
 pub async fn room(
     State(app): State<App>,
     Path(sale): Path<String>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
     match visit(&app, &sale, &headers).await {
-        Ok(visit) => show(&app, &headers, visit, None),
+        Ok(visit) => show(&app, &asked, &headers, visit, None),
         Err(problem) => failed(&app, &headers, &sale, &problem),
     }
 }
@@ -80,6 +79,7 @@ pub async fn room(
 /// The room as this browser sees it, with the link to another device if one was just made.
 pub(super) fn show(
     app: &App,
+    asked: &Asked,
     headers: &HeaderMap,
     visit: Visit,
     link: Option<MoveLink>,
@@ -96,9 +96,15 @@ pub(super) fn show(
         let problem = Problem::new(Code::Internal, "the page could not be made");
         return failed(app, headers, &slug, &problem);
     };
-    let nonce = random_text();
-    let body = RoomPage { nonce: nonce.clone(), sale, ticket, form_key: random_text(), link };
-    page(app, headers, StatusCode::OK, &nonce, &body)
+    let body = RoomPage {
+        nonce: random_text(),
+        w: asked.words(None),
+        sale,
+        ticket,
+        form_key: random_text(),
+        link,
+    };
+    asked.sign(&body.w, page(app, headers, StatusCode::OK, &body.nonce, &body))
 }
 
 /// What the page shows on a device that the place has left. No call of the API answers so: there it is the
@@ -183,21 +189,29 @@ async fn open_hold(
 pub async fn checkout(
     State(app): State<App>,
     Path(sale): Path<String>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
     match open_hold(&app, &sale, &headers).await {
         Ok((sale, _, hold)) => {
-            let body = checkout_page(&app, &sale, &hold, random_text());
-            page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
+            let body = checkout_page(&app, asked.words(None), &sale, &hold, random_text());
+            asked.sign(&body.w, page(&app, &headers, StatusCode::OK, &body.nonce, &body))
         }
         Err(elsewhere) => elsewhere,
     }
 }
 
-fn checkout_page(app: &App, sale: &Sale, hold: &Hold, idempotency_key: String) -> CheckoutPage {
+fn checkout_page(
+    app: &App,
+    w: Words,
+    sale: &Sale,
+    hold: &Hold,
+    idempotency_key: String,
+) -> CheckoutPage {
     let left = hold.expires_at.duration_since(app.gate.clock.now()).as_secs().max(0);
     CheckoutPage {
         nonce: random_text(),
+        w,
         sale_name: sale.settings.name.clone(),
         slug: sale.settings.slug.clone(),
         hold: hold.id.to_string(),
@@ -225,11 +239,15 @@ pub async fn confirm(
     let reference = posted.get("payment_reference");
     let said = (!reference.is_empty()).then(|| reference.to_owned());
     let text_key = posted.key().unwrap_or_else(random_text);
-    let mut body = checkout_page(&app, &sale, &hold, text_key.clone());
+    let asked = Asked::new(&headers, None);
+    let mut body = checkout_page(&app, asked.words(None), &sale, &hold, text_key.clone());
     body.payment_reference = reference.to_owned();
-    if let Some(fault) = reference_faults(said.as_deref()).pop() {
-        body.payment_reference_error = Some(fault.detail);
-        return page(&app, &headers, StatusCode::UNPROCESSABLE_ENTITY, &body.nonce.clone(), &body);
+    let shown = |status, body: &CheckoutPage| {
+        asked.sign(&body.w, page(&app, &headers, status, &body.nonce, body))
+    };
+    if !reference_faults(said.as_deref()).is_empty() {
+        body.payment_reference_error = Some(body.w.t("reference-bad"));
+        return shown(StatusCode::UNPROCESSABLE_ENTITY, &body);
     }
     let print = Raw(json!({ "payment_reference": said }).to_string().into_bytes()).fingerprint();
     let key = keyed::key("shopper", &format!("page-confirm {}", hold.id), text_key, print);
@@ -238,8 +256,8 @@ pub async fn confirm(
         Ok(reply) if reply.status == 200 => see_other(&format!("/s/{slug}/receipt")),
         Ok(_) => see_other(&format!("/s/{slug}")),
         Err(FlowError::Unknown(_)) => {
-            body.problem = Some(CheckoutPage::UNKNOWN_OUTCOME.into());
-            page(&app, &headers, StatusCode::SERVICE_UNAVAILABLE, &body.nonce.clone(), &body)
+            body.problem = Some(body.w.t("unknown-outcome"));
+            shown(StatusCode::SERVICE_UNAVAILABLE, &body)
         }
         Err(error) => failed(&app, &headers, &slug, &error.into()),
     }
@@ -267,6 +285,7 @@ pub async fn release(
 pub async fn receipt(
     State(app): State<App>,
     Path(sale): Path<String>,
+    asked: Asked,
     headers: HeaderMap,
 ) -> Response {
     let visit = match visit(&app, &sale, &headers).await {
@@ -279,11 +298,13 @@ pub async fn receipt(
     let Some(order) = hold.order else { return see_other(&format!("/s/{sale}")) };
     let body = ReceiptPage {
         nonce: random_text(),
+        w: asked.words(None),
         sale_name: visit.sale.settings.name.clone(),
+        slug: visit.sale.settings.slug.clone(),
         order: order.id.to_string(),
         unit: u64::from(order.unit.unsigned_abs()),
         confirmed_at: order.confirmed_at,
         payment_reference: order.payment_reference,
     };
-    page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
+    asked.sign(&body.w, page(&app, &headers, StatusCode::OK, &body.nonce, &body))
 }

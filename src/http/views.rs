@@ -17,6 +17,8 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::words::Words;
+
 pub use accounts::{
     AccountChangeRow, AccountPage, AdminLoginPage, KeyRow, KeysPage, Me, OperatorRow,
     OperatorsPage, SessionRow,
@@ -27,7 +29,7 @@ pub use admin::{
 };
 pub use form::Form;
 use format as filters;
-pub use format::{count, local_time};
+pub use format::{Plain, count, local_time};
 pub use report::ReportPage;
 pub use standing::Standing;
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
@@ -52,6 +54,17 @@ impl SaleStatus {
             Self::Paused => "paused",
             Self::SoldOut => "sold_out",
             Self::Closed => "closed",
+        }
+    }
+
+    /// The message that says it to shoppers.
+    fn message(self) -> &'static str {
+        match self {
+            Self::Scheduled => "status-scheduled",
+            Self::Open => "status-open",
+            Self::Paused => "status-paused",
+            Self::SoldOut => "status-sold-out",
+            Self::Closed => "status-closed",
         }
     }
 
@@ -149,6 +162,7 @@ impl Sale {
 #[template(path = "room.html")]
 pub struct RoomPage {
     pub nonce: String,
+    pub w: Words,
     pub sale: Sale,
     pub ticket: Option<Ticket>,
     /// An unguessable idempotency key for the join form, new on each page.
@@ -171,9 +185,17 @@ pub struct MoveLink {
 #[template(path = "move.html")]
 pub struct MovePage {
     pub nonce: String,
+    pub w: Words,
     pub sale_name: String,
     pub slug: String,
     pub code: String,
+}
+
+impl MovePage {
+    /// Below the room's address.
+    fn path(&self) -> String {
+        format!("/move/{}", self.code)
+    }
 }
 
 impl RoomPage {
@@ -184,7 +206,7 @@ impl RoomPage {
     }
 
     fn title(&self) -> String {
-        match self.ticket.as_ref().and_then(Ticket::title) {
+        match self.ticket.as_ref().and_then(|ticket| ticket.title(&self.w)) {
             Some(news) => format!("{news} – {}", self.sale.name),
             None => self.sale.name.clone(),
         }
@@ -196,6 +218,7 @@ impl RoomPage {
 #[template(path = "checkout.html")]
 pub struct CheckoutPage {
     pub nonce: String,
+    pub w: Words,
     pub sale_name: String,
     pub slug: String,
     /// The hold's id.
@@ -214,10 +237,6 @@ pub struct CheckoutPage {
 }
 
 impl CheckoutPage {
-    /// To be shown when a confirm ended without an answer.
-    pub const UNKNOWN_OUTCOME: &str = "We do not know yet whether that went through. \
-        Press Buy now again: you will not be charged twice.";
-
     fn is_over(&self) -> bool {
         self.seconds_left == 0
     }
@@ -228,7 +247,9 @@ impl CheckoutPage {
 #[template(path = "receipt.html")]
 pub struct ReceiptPage {
     pub nonce: String,
+    pub w: Words,
     pub sale_name: String,
+    pub slug: String,
     /// The order's id.
     pub order: String,
     pub unit: u64,
@@ -253,6 +274,7 @@ pub struct FieldError {
 #[template(path = "problem.html")]
 pub struct ProblemPage {
     pub nonce: String,
+    pub w: Words,
     pub status: u16,
     pub title: String,
     pub detail: String,

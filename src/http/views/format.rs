@@ -15,6 +15,18 @@ impl Plain<u64> for u64 {
     }
 }
 
+impl Plain<Option<u64>> for u64 {
+    fn plain(&self) -> Option<u64> {
+        Some(*self)
+    }
+}
+
+impl Plain<Option<u64>> for Option<u64> {
+    fn plain(&self) -> Option<u64> {
+        *self
+    }
+}
+
 impl Plain<f64> for f64 {
     fn plain(&self) -> f64 {
         *self
@@ -69,21 +81,6 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// From here on a countdown is told in days.
-const DAYS_FROM_SECONDS: u64 = 2 * 86_400;
-
-/// Seconds as a countdown: `9:32`, `1:00:00`, `3 days`.
-pub fn span_text(seconds: u64) -> String {
-    if seconds >= DAYS_FROM_SECONDS {
-        return format!("{} days", count(seconds / 86_400));
-    }
-    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
-}
-
 fn utc(at: Timestamp, format: &str) -> String {
     at.to_zoned(TimeZone::UTC).strftime(format).to_string()
 }
@@ -98,12 +95,6 @@ pub fn num(value: impl Count, _: &dyn Values) -> askama::Result<String> {
 #[filter_fn]
 pub fn rate(value: impl Plain<f64>, _: &dyn Values) -> askama::Result<String> {
     Ok(format!("{:.1}", value.plain()))
-}
-
-/// Seconds as a countdown.
-#[filter_fn]
-pub fn span(value: impl Plain<u64>, _: &dyn Values) -> askama::Result<String> {
-    Ok(span_text(value.plain()))
 }
 
 /// Seconds in words: `10 minutes`, `90 seconds`.
@@ -128,18 +119,6 @@ pub fn sentence_text(text: &str) -> String {
     let Some(first) = letters.next() else { return String::new() };
     let end = if text.ends_with(['.', '!', '?', '…']) { "" } else { "." };
     format!("{}{}{end}", first.to_uppercase(), letters.as_str())
-}
-
-/// A time of day: `12:41 UTC`.
-#[filter_fn]
-pub fn clock(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
-    Ok(utc(at.plain(), "%H:%M UTC"))
-}
-
-/// A day and time for shoppers: `27 November 2026, 12:41 UTC`.
-#[filter_fn]
-pub fn day(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
-    Ok(utc(at.plain(), "%-d %B %Y, %H:%M UTC"))
 }
 
 /// A day and time for tables, which say that they are in UTC: `2026-11-27 12:41:08`.

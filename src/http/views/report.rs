@@ -4,8 +4,11 @@ use askama::Template;
 
 use super::accounts::Me;
 use super::filters;
-use super::format::{count, span_text};
+use super::format::count;
 use crate::http::shapes::report::{ActionShape, PercentilesShape, PointShape, ReportShape};
+
+/// From here on a time is told in days.
+const DAYS_FROM_SECONDS: u64 = 2 * 86_400;
 
 /// The width and height of a chart, in its own units.
 const WIDE: f64 = 600.0;
@@ -133,5 +136,16 @@ fn n(number: &i64) -> String {
 
 /// Seconds as people say them: short ones with a tenth, long ones as a clock.
 fn secs(seconds: &f64) -> String {
-    if *seconds < 60.0 { format!("{seconds:.1} s") } else { span_text(seconds.round() as u64) }
+    if *seconds < 60.0 { format!("{seconds:.1} s") } else { span(seconds.round() as u64) }
+}
+/// Seconds as a clock would count them: `9:32`, `1:00:00`, `3 days`.
+fn span(seconds: u64) -> String {
+    if seconds >= DAYS_FROM_SECONDS {
+        return format!("{} days", count(seconds / 86_400));
+    }
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
 }

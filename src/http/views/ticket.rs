@@ -1,22 +1,14 @@
 //! Owns what the waiting room shows of one ticket: the ticket state of the API, read back, and the
 //! words made from it.
-//! `templates/room.js` makes the same words in the browser; the two change together.
+//! `templates/room.js` makes the same words in the browser, from the same messages; the two change
+//! together.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::Stock;
-use super::format::{count, span_text};
-
-/// From here on a wait is told in hours: nobody reads "150–190 minutes".
-const HOURS_FROM_SECONDS: u64 = 5400;
-
-/// From which chance on each of the words is said; below the last one there is no realistic chance.
-const CHANCES: [f64; 6] = [1.0, 0.9, 0.65, 0.4, 0.1, 0.01];
-/// The words, for the script too.
-const CHANCE_WORDS: &str =
-    "certain|very likely|likely|about even|unlikely|very unlikely|no realistic chance";
+use crate::http::words::{NO_CHANCE_BELOW, Words};
 
 /// Where a ticket is, as the API names it.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -120,11 +112,11 @@ impl TryFrom<&Value> for Ticket {
 }
 
 impl Ticket {
-    pub(super) fn title(&self) -> Option<String> {
+    pub(super) fn title(&self, w: &Words) -> Option<String> {
         match self.state {
-            TicketState::Waiting => self.position.map(count),
+            TicketState::Waiting => self.position.map(|position| w.count(position)),
             TicketState::Admitted => {
-                Some(format!("{} – Your turn", span_text(self.seconds_left())))
+                Some(format!("{} – {}", w.span(self.seconds_left()), w.t("turn-title")))
             }
             TicketState::Scheduled
             | TicketState::Confirmed
@@ -155,17 +147,9 @@ impl Ticket {
         self.eta_seconds.is_some() && !self.paused && !self.all_held()
     }
 
-    /// The wait in words, rounded outwards: a promise that holds.
-    pub(super) fn eta(&self) -> String {
-        let Some(Seconds { low, high }) = self.eta_seconds else { return String::new() };
-        let (unit, size) = if high < HOURS_FROM_SECONDS { ("minute", 60) } else { ("hour", 3600) };
-        let (low, high) = ((low / size).max(1), high.div_ceil(size));
-        match (unit, low, high) {
-            ("minute", _, 0 | 1) => "less than a minute".to_owned(),
-            (_, low, high) if low < high => format!("{low}–{high} {unit}s"),
-            (_, _, 1) => format!("1 {unit}"),
-            (_, _, high) => format!("{high} {unit}s"),
-        }
+    /// The wait in words.
+    pub(super) fn eta(&self, w: &Words) -> String {
+        self.eta_seconds.map(|range| w.wait(range.low, range.high)).unwrap_or_default()
     }
 
     /// Whether this is why the wait may have become longer; told where a wait is.
@@ -173,27 +157,13 @@ impl Ticket {
         self.has_eta() && self.wait_reason.as_deref() == Some(reason)
     }
 
-    /// The chance in words and a number. Only what is sure is called so: what is rounded to it is not.
-    pub(super) fn chance_words(&self) -> String {
-        let Some(chance) = self.chance else { return String::new() };
-        let at = CHANCES.iter().position(|least| chance >= *least).unwrap_or(CHANCES.len());
-        let number = match chance {
-            1.0.. => "100%".to_owned(),
-            0.99.. => "over 99%".to_owned(),
-            0.01.. => format!("{:.0}%", chance * 100.0),
-            _ => "under 1%".to_owned(),
-        };
-        let word = CHANCE_WORDS.split('|').nth(at).unwrap_or_default();
-        format!("{word} – {number}")
-    }
-
-    /// The words of a chance, for the script of the page.
-    pub(super) fn chance_choices(&self) -> &'static str {
-        CHANCE_WORDS
+    /// The chance in words and a number.
+    pub(super) fn chance_words(&self, w: &Words) -> String {
+        self.chance.map(|chance| w.chance(chance)).unwrap_or_default()
     }
 
     pub(super) fn is_hopeless(&self) -> bool {
-        self.chance.is_some_and(|chance| chance < CHANCES[5])
+        self.chance.is_some_and(|chance| chance < NO_CHANCE_BELOW)
     }
 
     /// What the countdown of this state starts from, by the server's clock.
@@ -211,8 +181,8 @@ impl Ticket {
         self.hold.as_ref().map(|hold| hold.expires_at)
     }
 
-    pub(super) fn unit(&self) -> String {
-        self.hold.as_ref().map(|hold| count(hold.unit)).unwrap_or_default()
+    pub(super) fn unit(&self) -> Option<u64> {
+        self.hold.as_ref().map(|hold| hold.unit)
     }
 
     pub(super) fn order(&self) -> &str {

@@ -7,6 +7,7 @@ mod camera;
 mod checkout;
 mod console;
 mod driver;
+mod languages;
 mod moves;
 mod operator;
 mod outage;

@@ -135,6 +135,25 @@ async fn the_chance_is_told_in_words_and_a_number_with_where_it_comes_from() {
 }
 
 #[tokio::test]
+async fn the_chance_is_told_in_every_language_as_the_server_tells_it() {
+    let table: Value = serde_json::from_str(include_str!("chances.json")).unwrap();
+    let shop = Shop::open().await;
+    let sale = one_in_line(&shop).await;
+    let mut told = Told::of(&shop, &sale).await;
+    for (tag, words) in table["words"].as_object().unwrap() {
+        told.page.go(&format!("{}?lang={tag}", room(&sale))).await;
+        for (at, chance) in table["chances"].as_array().unwrap().iter().enumerate() {
+            told.tell(1, json!({ "chance": chance })).await;
+            let said = told.page.read("[data-f=chance]").await;
+            let said =
+                said.replace(['\u{a0}', '\u{202f}'], " ").replace(['\u{2068}', '\u{2069}'], "");
+            assert_eq!(words[at], *said, "{tag} {chance}");
+        }
+    }
+    told.page.leave_quietly().await;
+}
+
+#[tokio::test]
 async fn a_screen_reader_is_told_what_matters_and_places_at_most_every_20_seconds() {
     let shop = Shop::open().await;
     let sale = one_in_line(&shop).await;
@@ -157,7 +176,8 @@ async fn a_screen_reader_is_told_what_matters_and_places_at_most_every_20_second
     told.tell(6, json!({ "position": 860 })).await;
     assert_eq!(said(&told).await[1], "You are number 860 in line.");
     told.tell(1, json!({ "state": "sold_out" })).await;
-    assert_eq!(said(&told).await[2], "Sold out. The line has ended.", "this cannot wait");
+    let ended = "Every unit has been sold, so the line has ended. Thank you for waiting.";
+    assert_eq!(said(&told).await[2], ended, "this cannot wait");
     // Nothing else on the page speaks by itself.
     let others = "return [...document.querySelectorAll('[aria-live], [role=alert], [role=status]')]
         .filter((node) => !node.matches('[data-say]')).length";

@@ -57,6 +57,7 @@ pub fn room(sale: Value, ticket: Option<Value>) -> String {
     let sale = serde_json::from_value(sale).unwrap();
     RoomPage {
         nonce: NONCE.into(),
+        w: Words::english(),
         sale,
         ticket,
         form_key: "k3y-0123456789abcdef".into(),
@@ -115,6 +116,7 @@ pub fn rooms() -> Vec<(&'static str, String)> {
 pub fn checkout(seconds_left: u64, problem: Option<&str>) -> CheckoutPage {
     CheckoutPage {
         nonce: NONCE.into(),
+        w: Words::english(),
         sale_name: "Winter drop".into(),
         slug: "winter-drop".into(),
         hold: "0198c".into(),
@@ -131,7 +133,9 @@ pub fn checkout(seconds_left: u64, problem: Option<&str>) -> CheckoutPage {
 pub fn receipt() -> ReceiptPage {
     ReceiptPage {
         nonce: NONCE.into(),
+        w: Words::english(),
         sale_name: "Winter drop".into(),
+        slug: "winter-drop".into(),
         order: "0198d0c4-5a70-7c11-9a55-0f2be1c1c0de".into(),
         unit: 1204,
         confirmed_at: at("2026-11-27T12:03:12Z"),
@@ -142,6 +146,7 @@ pub fn receipt() -> ReceiptPage {
 pub fn problem() -> ProblemPage {
     ProblemPage {
         nonce: NONCE.into(),
+        w: Words::english(),
         status: 429,
         title: "Too many requests".into(),
         detail: "Your connection sent more joins than one household needs.".into(),
@@ -371,7 +376,7 @@ pub fn every_page() -> Vec<(&'static str, String)> {
     pages.extend([
         ("checkout", checkout(572, None).render().unwrap()),
         ("checkout_over", checkout(0, None).render().unwrap()),
-        ("checkout_unknown", checkout(61, Some(CheckoutPage::UNKNOWN_OUTCOME)).render().unwrap()),
+        ("checkout_unknown", checkout(61, Some("We do not know yet.")).render().unwrap()),
         ("account", account(true).render().unwrap()),
         ("account_of_key", account(false).render().unwrap()),
         ("operators_none", operators(0).render().unwrap()),
