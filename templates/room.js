@@ -294,6 +294,7 @@
   const ways = ['socket', 'events', 'poll'];
   let [way, tries, failed, polls] = [0, 0, 0, 0];
   let [link, timer, asked] = [null, 0, 0];
+  let heard = false; // whether this link has told us anything
   let stopped = false;
 
   const drop = () => {
@@ -304,6 +305,11 @@
     }
     link = null;
     asked = 0;
+    heard = false;
+  };
+  const hear = (event) => {
+    heard = true;
+    take(JSON.parse(event.data));
   };
   const stop = () => {
     stopped = true;
@@ -320,9 +326,12 @@
     failed += 1;
   };
   const lost = () => {
+    const spread = heard ? state.reconnect_after_ms : null;
     tries += 1;
     if (tries >= 2 && way < 2) [way, tries, failed] = [way + 1, 0, 0];
-    backOff();
+    // The server knows how large the crowd is that lost it, and spreads its first retries.
+    if (spread == null) backOff();
+    else later(spread);
   };
   // The place went to another device: the last that this one shows.
   const moved = () => {
@@ -346,7 +355,7 @@
   };
   const adopt = (socket) => {
     link = socket;
-    link.onmessage = (event) => take(JSON.parse(event.data));
+    link.onmessage = hear;
     link.onclose = closed;
   };
   const open = () =>
@@ -367,12 +376,12 @@
       drop();
       way = 0;
       adopt(trial);
-      take(JSON.parse(event.data));
+      hear(event);
     };
   };
   const events = () => {
     link = new EventSource(`${path}/events`);
-    link.addEventListener('state', (event) => take(JSON.parse(event.data)));
+    link.addEventListener('state', hear);
     link.onerror = lost;
   };
   const ask = async () => {

@@ -231,3 +231,40 @@ async fn a_gateway_that_is_killed_while_somebody_watches_costs_no_place() {
     assert!(page.is_still_marked().await, "it reconnected, it was not reloaded");
     page.leave_with_failed_requests().await;
 }
+
+#[tokio::test]
+async fn the_first_retry_waits_as_long_as_the_server_said_and_later_ones_by_chance() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    sale.join().await.hold().await;
+    let page = Page::of(&shop).await;
+    let fake = "
+        window.WebSocket = class {
+            constructor() { window.fake = this; this.readyState = 1; }
+            send() {} close() {}
+        };
+        window.waits = [];
+        const real = window.setTimeout.bind(window);
+        window.setTimeout = (what, ms) => { window.waits.push(ms); return real(what, ms); };";
+    page.before_scripts(fake).await;
+    page.go(&room(&sale)).await;
+    page.press("Join the line").await;
+    page.reads("[data-f=position]", "1").await;
+    let tell = "const state = JSON.parse(document.getElementById('room').dataset.ticket);
+        state.reconnect_after_ms = 23;
+        window.first = window.fake;
+        window.fake.onmessage({ data: JSON.stringify(state) });";
+    let lose = "window.waits = [];
+        window.fake.onclose({ code: 1006, reason: '' });
+        return window.waits";
+    page.run(tell).await;
+    assert_eq!(page.run(lose).await, json!([23]), "the server's spread");
+    eventually("it connects again", async || {
+        page.run("return window.fake !== window.first").await == true
+    })
+    .await;
+    // Nothing came over the second one: this is no loss of what was open.
+    let waits = page.run(lose).await;
+    assert!(waits[0] != 23 && waits[0].as_f64().unwrap() < 1_000.0, "{waits}");
+    page.leave_quietly().await;
+}
