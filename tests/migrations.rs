@@ -58,6 +58,7 @@ const ROWS: &[(i64, &str)] = &[
                  '44444444-4444-7444-8444-444444444444', '', now() + interval '1 hour');
          INSERT INTO account_audit (actor, action, subject) VALUES ('ana', 'key-add', 'till')",
     ),
+    (8, "UPDATE sales SET brand = '{\"name\": \"A shop\", \"words\": {}}'"),
     (
         9,
         "INSERT INTO sale_history (sale_id, slot, waiting, available, held, sold, joined, admitted)

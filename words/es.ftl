@@ -48,16 +48,19 @@ under-a-minute = menos de un minuto
 minutes =
     { $n ->
         [one] { $range } minuto
+        [many] { $range } de minutos
        *[other] { $range } minutos
     }
 hours =
     { $n ->
         [one] { $range } hora
+        [many] { $range } de horas
        *[other] { $range } horas
     }
 days =
     { $n ->
         [one] { $n } día
+        [many] { $n } de días
        *[other] { $n } días
     }
 range = { $low }–{ $high }
@@ -67,6 +70,7 @@ live = En directo
 news-old =
     { $n ->
         [one] Últimas noticias hace { $n } segundo. Se le guarda el lugar mientras nos reconectamos.
+        [many] Últimas noticias hace { $n } de segundos. Se le guarda el lugar mientras nos reconectamos.
        *[other] Últimas noticias hace { $n } segundos. Se le guarda el lugar mientras nos reconectamos.
     }
 alert-me = Avisarme cuando sea mi turno
@@ -183,11 +187,13 @@ not-taken-help = Vuelva a la sala de espera e inténtelo de nuevo desde allí.
 retry-seconds =
     { $n ->
         [one] Inténtelo de nuevo en { $n } segundo.
+        [many] Inténtelo de nuevo en { $n } de segundos.
        *[other] Inténtelo de nuevo en { $n } segundos.
     }
 retry-minutes =
     { $n ->
         [one] Inténtelo de nuevo en { $n } minuto.
+        [many] Inténtelo de nuevo en { $n } de minutos.
        *[other] Inténtelo de nuevo en { $n } minutos.
     }
 back = Volver a la sala de espera

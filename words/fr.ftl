@@ -48,16 +48,19 @@ under-a-minute = moins d’une minute
 minutes =
     { $n ->
         [one] { $range } minute
+        [many] { $range } de minutes
        *[other] { $range } minutes
     }
 hours =
     { $n ->
         [one] { $range } heure
+        [many] { $range } de heures
        *[other] { $range } heures
     }
 days =
     { $n ->
         [one] { $n } jour
+        [many] { $n } de jours
        *[other] { $n } jours
     }
 range = { $low }–{ $high }
@@ -67,6 +70,7 @@ live = En direct
 news-old =
     { $n ->
         [one] Dernières nouvelles il y a { $n } seconde. Votre place est gardée pendant la reconnexion.
+        [many] Dernières nouvelles il y a { $n } de secondes. Votre place est gardée pendant la reconnexion.
        *[other] Dernières nouvelles il y a { $n } secondes. Votre place est gardée pendant la reconnexion.
     }
 alert-me = M’avertir quand c’est mon tour
@@ -183,11 +187,13 @@ not-taken-help = Retournez à la salle d’attente et réessayez de là.
 retry-seconds =
     { $n ->
         [one] Veuillez réessayer dans { $n } seconde.
+        [many] Veuillez réessayer dans { $n } de secondes.
        *[other] Veuillez réessayer dans { $n } secondes.
     }
 retry-minutes =
     { $n ->
         [one] Veuillez réessayer dans { $n } minute.
+        [many] Veuillez réessayer dans { $n } de minutes.
        *[other] Veuillez réessayer dans { $n } minutes.
     }
 back = Retour à la salle d’attente

@@ -48,16 +48,19 @@ under-a-minute = meno di un minuto
 minutes =
     { $n ->
         [one] { $range } minuto
+        [many] { $range } di minuti
        *[other] { $range } minuti
     }
 hours =
     { $n ->
         [one] { $range } ora
+        [many] { $range } di ore
        *[other] { $range } ore
     }
 days =
     { $n ->
         [one] { $n } giorno
+        [many] { $n } di giorni
        *[other] { $n } giorni
     }
 range = { $low }–{ $high }
@@ -67,6 +70,7 @@ live = In diretta
 news-old =
     { $n ->
         [one] Ultime notizie { $n } secondo fa. Il tuo posto resta tuo mentre ci ricolleghiamo.
+        [many] Ultime notizie { $n } di secondi fa. Il tuo posto resta tuo mentre ci ricolleghiamo.
        *[other] Ultime notizie { $n } secondi fa. Il tuo posto resta tuo mentre ci ricolleghiamo.
     }
 alert-me = Avvisami quando è il mio turno
@@ -183,11 +187,13 @@ not-taken-help = Torna alla sala d’attesa e riprova da lì.
 retry-seconds =
     { $n ->
         [one] Riprova tra { $n } secondo.
+        [many] Riprova tra { $n } di secondi.
        *[other] Riprova tra { $n } secondi.
     }
 retry-minutes =
     { $n ->
         [one] Riprova tra { $n } minuto.
+        [many] Riprova tra { $n } di minuti.
        *[other] Riprova tra { $n } minuti.
     }
 back = Torna alla sala d’attesa

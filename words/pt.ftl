@@ -48,16 +48,19 @@ under-a-minute = menos de um minuto
 minutes =
     { $n ->
         [one] { $range } minuto
+        [many] { $range } de minutos
        *[other] { $range } minutos
     }
 hours =
     { $n ->
         [one] { $range } hora
+        [many] { $range } de horas
        *[other] { $range } horas
     }
 days =
     { $n ->
         [one] { $n } dia
+        [many] { $n } de dias
        *[other] { $n } dias
     }
 range = { $low }–{ $high }
@@ -67,6 +70,7 @@ live = Ao vivo
 news-old =
     { $n ->
         [one] Última notícia há { $n } segundo. O seu lugar fica guardado enquanto reconectamos.
+        [many] Última notícia há { $n } de segundos. O seu lugar fica guardado enquanto reconectamos.
        *[other] Última notícia há { $n } segundos. O seu lugar fica guardado enquanto reconectamos.
     }
 alert-me = Avisar quando for a minha vez
@@ -183,11 +187,13 @@ not-taken-help = Volte à sala de espera e tente de novo a partir de lá.
 retry-seconds =
     { $n ->
         [one] Tente de novo em { $n } segundo.
+        [many] Tente de novo em { $n } de segundos.
        *[other] Tente de novo em { $n } segundos.
     }
 retry-minutes =
     { $n ->
         [one] Tente de novo em { $n } minuto.
+        [many] Tente de novo em { $n } de minutos.
        *[other] Tente de novo em { $n } minutos.
     }
 back = Voltar à sala de espera

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use utoipa::ToSchema;
 
+use crate::sale::brand::OwnWords;
+
 /// A new sale. Everything but `slug` and `name` has a default.
 #[derive(ToSchema)]
 #[schema(as = NewSale)]
@@ -57,6 +59,20 @@ pub struct NewSale {
     /// How long the line may get
     #[schema(nullable = false, minimum = 1, maximum = 10000000, default = 1000000)]
     max_waiting: Option<i32>,
+    /// The shop's name above the room
+    #[schema(min_length = 1, max_length = 40)]
+    brand_name: Option<String>,
+    /// A PNG, WebP or SVG picture of at most 4,096 bytes
+    #[schema(pattern = "^data:image/(png|webp|svg\\+xml);base64,[A-Za-z0-9+/]+=*$")]
+    brand_picture: Option<String>,
+    /// The colour of buttons and bars, with enough contrast in light and dark
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
+    accent_colour: Option<String>,
+    /// The room's only language; null takes the shopper's own
+    #[schema(pattern = "^(en|de|fr|es|pt|it|nl|pl|tr|ja|ko|zh-Hans|hi|ar)$")]
+    language: Option<String>,
+    /// Texts of the sale's own, `headline`, `lead` and `sold_out`, each by its language; `*` is every language
+    words: Option<OwnWords>,
 }
 
 /// What to change; what is not named stays. Takes every field of a new sale.
@@ -100,6 +116,20 @@ pub struct ChangedSale {
     hide_stock: Option<bool>,
     #[schema(nullable = false, minimum = 1, maximum = 10000000)]
     max_waiting: Option<i32>,
+    /// The shop's name above the room
+    #[schema(min_length = 1, max_length = 40)]
+    brand_name: Option<String>,
+    /// A PNG, WebP or SVG picture of at most 4,096 bytes
+    #[schema(pattern = "^data:image/(png|webp|svg\\+xml);base64,[A-Za-z0-9+/]+=*$")]
+    brand_picture: Option<String>,
+    /// The colour of buttons and bars, with enough contrast in light and dark
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
+    accent_colour: Option<String>,
+    /// The room's only language; null takes the shopper's own
+    #[schema(pattern = "^(en|de|fr|es|pt|it|nl|pl|tr|ja|ko|zh-Hans|hi|ar)$")]
+    language: Option<String>,
+    /// Texts of the sale's own, `headline`, `lead` and `sold_out`, each by its language; `*` is every language
+    words: Option<OwnWords>,
 }
 
 #[derive(ToSchema)]

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use super::problem::{Code, Problem};
 use crate::sale::Fault;
+use crate::sale::brand::OwnWords;
 
 /// Largest body. The largest honest one, a sale with every setting, is under 4 KiB.
 pub const MOST_BYTES: usize = 16 * 1024;
@@ -186,6 +187,17 @@ impl Fields {
                 self.fault(field, "must be a string")
             }
         }
+    }
+
+    /// Texts by their names, each by its language; null is none.
+    pub fn words(&mut self, field: &str) -> OwnWords {
+        let read = |value: Value| match value {
+            Value::Null => Some(OwnWords::new()),
+            value => serde_json::from_value(value).ok(),
+        };
+        let words = self.map.remove(field).and_then(read);
+        let rule = "must be an object such as {\"headline\": {\"*\": \"…\", \"de\": \"…\"}}";
+        words.or_else(|| self.fault(field, rule)).unwrap_or_default()
     }
 
     pub fn flag(&mut self, field: &str) -> Option<bool> {

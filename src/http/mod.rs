@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod assets;
 pub mod bodies;
 pub mod body;
+pub mod brand;
 pub mod caller;
 pub mod console;
 mod describe;
@@ -298,6 +299,8 @@ pub fn router(app: App) -> Router {
         .route("/admin/sales/{sale}/tickets/{ticket}", get(console::ticket::show))
         .route("/admin/sales/{sale}/tickets/{ticket}/remove", post(console::ticket::remove))
         .route("/admin/sales/{sale}/report", get(report::report_page))
+        .route("/admin/sales/{sale}/brand", get(brand::form).post(brand::save))
+        .route("/admin/sales/{sale}/preview", get(brand::preview).post(brand::preview_draft))
         .route("/admin/sales/{sale}/{action}", post(console::action))
         .layer(smaller());
     Router::new()

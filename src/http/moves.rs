@@ -14,7 +14,7 @@ use super::body::{Raw, idempotency_key};
 use super::caller::{self, Shopper};
 use super::pages::{Posted, page, see_other, with_cookie};
 use super::problem::{Code, Problem, ProblemShape, respond};
-use super::room::{failed, show, visit};
+use super::room::{dress, failed, show, visit};
 use super::shapes::{self, JoinedShape, LinkShape};
 use super::shopper::claimed;
 use super::views::{MoveLink, MovePage};
@@ -143,9 +143,11 @@ pub async fn ask(
     };
     match found.await {
         Ok(of) => {
+            let (w, look) = dress(&asked, &of);
             let body = MovePage {
                 nonce: random_text(),
-                w: asked.words(None),
+                w,
+                look,
                 sale_name: of.settings.name,
                 slug: of.settings.slug,
                 code,

@@ -15,7 +15,7 @@ use super::pages::{Posted, page, see_other, shopper_problem, with_cookie};
 use super::problem::{Code, Problem};
 use super::shapes::{FactsShape, TicketShape, is_builtin};
 use super::shopper::{enter, reference_faults, render};
-use super::views::{CheckoutPage, MoveLink, ReceiptPage, RoomPage, Ticket};
+use super::views::{CheckoutPage, Look, MoveLink, ReceiptPage, RoomPage, Ticket};
 use super::words::{Asked, Words};
 use crate::flow::settle::{By, Settle, settle};
 use crate::flow::state::{Stage, TicketState};
@@ -58,6 +58,14 @@ pub(super) async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<
     Ok(Visit { sale: facts.sale, facts: shape, ticket, moved })
 }
 
+/// The words of a page of this sale, and its look.
+pub(super) fn dress(asked: &Asked, sale: &Sale) -> (Words, Look) {
+    let brand = &sale.settings.brand;
+    let words = asked.words(brand.language.as_deref());
+    let look = Look::new(brand, words.tag());
+    (words, look)
+}
+
 /// Turns a problem into its page, with the way back to the room.
 pub(super) fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
     shopper_problem(app, headers, problem, Some(&format!("/s/{sale}")))
@@ -85,6 +93,7 @@ pub(super) fn show(
     link: Option<MoveLink>,
 ) -> Response {
     let slug = visit.facts.slug.clone();
+    let (w, look) = dress(asked, &visit.sale);
     let ticket = match (visit.ticket, visit.moved) {
         (Some((_, state)), _) => Some(json!(TicketShape::new(app, &state))),
         (None, Some(claim)) => Some(moved_state(app, claim)),
@@ -98,11 +107,13 @@ pub(super) fn show(
     };
     let body = RoomPage {
         nonce: random_text(),
-        w: asked.words(None),
+        w,
+        look,
         sale,
         ticket,
         form_key: random_text(),
         link,
+        is_preview: false,
     };
     asked.sign(&body.w, page(app, headers, StatusCode::OK, &body.nonce, &body))
 }
@@ -194,7 +205,7 @@ pub async fn checkout(
 ) -> Response {
     match open_hold(&app, &sale, &headers).await {
         Ok((sale, _, hold)) => {
-            let body = checkout_page(&app, asked.words(None), &sale, &hold, random_text());
+            let body = checkout_page(&app, &asked, &sale, &hold, random_text());
             asked.sign(&body.w, page(&app, &headers, StatusCode::OK, &body.nonce, &body))
         }
         Err(elsewhere) => elsewhere,
@@ -203,15 +214,17 @@ pub async fn checkout(
 
 fn checkout_page(
     app: &App,
-    w: Words,
+    asked: &Asked,
     sale: &Sale,
     hold: &Hold,
     idempotency_key: String,
 ) -> CheckoutPage {
     let left = hold.expires_at.duration_since(app.gate.clock.now()).as_secs().max(0);
+    let (w, look) = dress(asked, sale);
     CheckoutPage {
         nonce: random_text(),
         w,
+        look,
         sale_name: sale.settings.name.clone(),
         slug: sale.settings.slug.clone(),
         hold: hold.id.to_string(),
@@ -240,7 +253,7 @@ pub async fn confirm(
     let said = (!reference.is_empty()).then(|| reference.to_owned());
     let text_key = posted.key().unwrap_or_else(random_text);
     let asked = Asked::new(&headers, None);
-    let mut body = checkout_page(&app, asked.words(None), &sale, &hold, text_key.clone());
+    let mut body = checkout_page(&app, &asked, &sale, &hold, text_key.clone());
     body.payment_reference = reference.to_owned();
     let shown = |status, body: &CheckoutPage| {
         asked.sign(&body.w, page(&app, &headers, status, &body.nonce, body))
@@ -296,9 +309,11 @@ pub async fn receipt(
         return see_other(&format!("/s/{sale}"));
     };
     let Some(order) = hold.order else { return see_other(&format!("/s/{sale}")) };
+    let (w, look) = dress(&asked, &visit.sale);
     let body = ReceiptPage {
         nonce: random_text(),
-        w: asked.words(None),
+        w,
+        look,
         sale_name: visit.sale.settings.name.clone(),
         slug: visit.sale.settings.slug.clone(),
         order: order.id.to_string(),

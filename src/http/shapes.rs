@@ -14,6 +14,7 @@ use crate::flow::audit::{CheckLine, RepairLine};
 use crate::flow::lists::{AuditItem, Facts, Stats};
 use crate::flow::selfcheck::Standing;
 use crate::flow::state::{Stage, TicketState};
+use crate::sale::brand::OwnWords;
 use crate::sale::pace::Reason;
 use crate::sale::{Checkout, Hold, Order, Sale, Stock};
 
@@ -108,6 +109,16 @@ pub struct SaleShape {
     pub checkout_url: Option<String>,
     pub hide_stock: bool,
     pub max_waiting: i32,
+    /// The shop's name above the room.
+    pub brand_name: Option<String>,
+    /// A small picture above the room, as a `data:` address.
+    pub brand_picture: Option<String>,
+    /// The colour of buttons and bars, as `#rrggbb`.
+    pub accent_colour: Option<String>,
+    /// The room's only language; null when the shopper's own is taken.
+    pub language: Option<String>,
+    /// The sale's own texts, each by its language; `*` is every language.
+    pub words: OwnWords,
     pub seeded: i32,
     pub notice: Option<String>,
     /// Why ropeline stopped the sale by itself; null while all is well.
@@ -142,6 +153,11 @@ impl From<&Sale> for SaleShape {
             checkout_url: s.checkout_url.clone(),
             hide_stock: s.hide_stock,
             max_waiting: s.max_waiting,
+            brand_name: s.brand.name.clone(),
+            brand_picture: s.brand.picture.clone(),
+            accent_colour: s.brand.colour.clone(),
+            language: s.brand.language.clone(),
+            words: s.brand.words.clone(),
             seeded: sale.stock,
             notice: sale.notice.clone(),
             fault: sale.fault.clone(),

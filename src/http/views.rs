@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admin;
+mod brand;
 mod form;
 mod format;
 mod report;
@@ -27,6 +28,7 @@ pub use admin::{
     AdminForms, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage, AuditRow, Flash,
     HoldRow, OrderRow, SaleRow, Stats, StoryLine, Tokens,
 };
+pub use brand::{AdminBrandPage, Look};
 pub use form::Form;
 use format as filters;
 pub use format::{Plain, count, local_time};
@@ -163,12 +165,15 @@ impl Sale {
 pub struct RoomPage {
     pub nonce: String,
     pub w: Words,
+    pub look: Look,
     pub sale: Sale,
     pub ticket: Option<Ticket>,
     /// An unguessable idempotency key for the join form, new on each page.
     pub form_key: String,
     /// The link to another device, on the page that was asked for one.
     pub link: Option<MoveLink>,
+    /// Only shown to an operator: with made-up figures, and nothing in it does anything.
+    pub is_preview: bool,
 }
 
 /// A link that takes a place to another device, once.
@@ -186,6 +191,7 @@ pub struct MoveLink {
 pub struct MovePage {
     pub nonce: String,
     pub w: Words,
+    pub look: Look,
     pub sale_name: String,
     pub slug: String,
     pub code: String,
@@ -202,7 +208,9 @@ impl RoomPage {
     /// Without JavaScript the page reloads itself, but only while there is something to wait for.
     fn refreshes(&self) -> bool {
         // Loading the page with the link again would take the link away.
-        self.link.is_none() && self.ticket.as_ref().is_some_and(|ticket| ticket.state.is_moving())
+        !self.is_preview
+            && self.link.is_none()
+            && self.ticket.as_ref().is_some_and(|ticket| ticket.state.is_moving())
     }
 
     fn title(&self) -> String {
@@ -219,6 +227,7 @@ impl RoomPage {
 pub struct CheckoutPage {
     pub nonce: String,
     pub w: Words,
+    pub look: Look,
     pub sale_name: String,
     pub slug: String,
     /// The hold's id.
@@ -248,6 +257,7 @@ impl CheckoutPage {
 pub struct ReceiptPage {
     pub nonce: String,
     pub w: Words,
+    pub look: Look,
     pub sale_name: String,
     pub slug: String,
     /// The order's id.

@@ -1,12 +1,13 @@
 //! Sales: one query reads them, a few guarded updates change them.
 
 use jiff::Timestamp;
+use sqlx::types::Json;
 use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
 use super::{Cursor, Ledger, LedgerError, Tx};
 use crate::sale::settings::is_slug;
-use crate::sale::{Checkout, Sale, SaleId, SaleState, Seq, Settings};
+use crate::sale::{Brand, Checkout, Sale, SaleId, SaleState, Seq, Settings};
 
 /// A row of `sales`, as it is stored.
 struct SaleRow {
@@ -27,6 +28,7 @@ struct SaleRow {
     checkout_url: Option<String>,
     hide_stock: bool,
     max_waiting: i32,
+    brand: Json<Brand>,
     notice: Option<String>,
     sold_out_at: Option<jiff_sqlx::Timestamp>,
     sold_out_seq: Option<i64>,
@@ -61,6 +63,7 @@ impl TryFrom<SaleRow> for Sale {
                 checkout_url: row.checkout_url,
                 hide_stock: row.hide_stock,
                 max_waiting: row.max_waiting,
+                brand: row.brand.0,
             },
             notice: row.notice,
             sold_out_at: time(row.sold_out_at),
@@ -93,8 +96,8 @@ async fn read<'e>(
         SaleRow,
         r#"SELECT id, slug, name, state, stock, epoch, starts_at, ends_at, batch_size,
                   admit_interval_ms, max_in_checkout, checkout_window_seconds, expiry_grace_seconds,
-                  checkout, checkout_url, hide_stock, max_waiting, notice, sold_out_at, sold_out_seq,
-                  fault, created_at, opened_at, closed_at
+                  checkout, checkout_url, hide_stock, max_waiting, brand AS "brand: Json<Brand>", notice,
+                  sold_out_at, sold_out_seq, fault, created_at, opened_at, closed_at
            FROM sales s
            WHERE ($1::uuid IS NULL OR id = $1)
              AND ($2::text IS NULL OR slug = $2)
@@ -190,8 +193,8 @@ impl Tx {
         sqlx::query!(
             "INSERT INTO sales (id, slug, name, starts_at, ends_at, batch_size, admit_interval_ms,
                                 max_in_checkout, checkout_window_seconds, expiry_grace_seconds,
-                                checkout, checkout_url, hide_stock, max_waiting)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                                checkout, checkout_url, hide_stock, max_waiting, brand)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             id.0,
             s.slug,
             s.name,
@@ -206,6 +209,7 @@ impl Tx {
             s.checkout_url,
             s.hide_stock,
             s.max_waiting,
+            Json(&s.brand) as Json<&Brand>,
         )
         .execute(&mut *self.0)
         .await?;
@@ -217,7 +221,7 @@ impl Tx {
             "UPDATE sales SET slug = $2, name = $3, starts_at = $4, ends_at = $5, batch_size = $6,
                     admit_interval_ms = $7, max_in_checkout = $8, checkout_window_seconds = $9,
                     expiry_grace_seconds = $10, checkout = $11, checkout_url = $12, hide_stock = $13,
-                    max_waiting = $14
+                    max_waiting = $14, brand = $15
              WHERE id = $1",
             id.0,
             s.slug,
@@ -233,6 +237,7 @@ impl Tx {
             s.checkout_url,
             s.hide_stock,
             s.max_waiting,
+            Json(&s.brand) as Json<&Brand>,
         )
         .execute(&mut *self.0)
         .await?;

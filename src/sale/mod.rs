@@ -1,5 +1,7 @@
 //! What a sale is and which rules hold for it. Pure: no I/O, no async, no clock.
 
+pub mod brand;
+pub mod colour;
 pub mod credential;
 pub mod hold;
 pub mod ids;
@@ -10,6 +12,7 @@ pub mod plan;
 pub mod rights;
 pub mod settings;
 
+pub use brand::Brand;
 pub use credential::{Claim, Signer};
 pub use hold::{Hold, HoldState, Order};
 pub use ids::{ApiKeyId, HoldId, OperatorId, OrderId, SaleId, Seq, Ticket};

@@ -4,6 +4,8 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::Brand;
+
 /// Who runs the checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkout {
@@ -46,6 +48,7 @@ pub struct Settings {
     pub checkout_url: Option<String>,
     pub hide_stock: bool,
     pub max_waiting: i32,
+    pub brand: Brand,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             checkout_url: None,
             hide_stock: false,
             max_waiting: 1_000_000,
+            brand: Brand::default(),
         }
     }
 }
@@ -119,6 +123,7 @@ impl Settings {
         range("checkout_window_seconds", self.checkout_window_seconds, 1, 86_400);
         range("expiry_grace_seconds", self.expiry_grace_seconds, 0, 60);
         range("max_waiting", self.max_waiting, 1, 10_000_000);
+        faults.extend(self.brand.faults());
         if let Some(url) = &self.checkout_url
             && !is_web_address(url)
         {

@@ -58,6 +58,10 @@ const PAGES: &str = "
     viewer   GET  /admin/account
     viewer   POST /admin/account/password
     operator POST /admin/sales
+    operator GET  /admin/sales/{sale}/brand
+    operator POST /admin/sales/{sale}/brand
+    operator GET  /admin/sales/{sale}/preview
+    operator POST /admin/sales/{sale}/preview
     operator POST /admin/plan
     operator POST /admin/sales/{sale}/plan
     operator POST /admin/sales/{sale}/settings

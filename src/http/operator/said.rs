@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::flow::operate::{Command, MOST_UNITS};
 use crate::http::body::Fields;
-use crate::sale::{Checkout, Fault, Sale, Settings};
+use crate::sale::{Brand, Checkout, Fault, Sale, Settings};
 
 /// Longest notice, in characters.
 const LONGEST_NOTICE: usize = 500;
@@ -21,7 +21,11 @@ pub fn new_settings(fields: &mut Fields) -> Settings {
 
 /// The change that `fields` ask for; what is wrong with it is in `fields`.
 pub fn change_command(fields: &mut Fields, sale: &Sale) -> Command {
-    let said = fields.said();
+    let mut said = fields.said();
+    // The audit keeps what was changed; a picture would bury it.
+    if let Some(picture) = said.get_mut("brand_picture").filter(|said| said.is_string()) {
+        *picture = json!("a picture");
+    }
     let to = settings(fields, sale.settings.clone());
     fields.add(to.faults());
     Command::Change { from: sale.settings.clone(), to, said }
@@ -67,6 +71,7 @@ fn settings(fields: &mut Fields, base: Settings) -> Settings {
             base.checkout
         }),
     };
+    let brand = brand(fields, base.brand);
     fields.only("order", &json!("fifo"), &["draw"]);
     fields.only("identity", &json!("open"), &["verified"]);
     fields.only("per_shopper", &json!(1), &[]);
@@ -88,7 +93,21 @@ fn settings(fields: &mut Fields, base: Settings) -> Settings {
         checkout_url,
         hide_stock: fields.flag("hide_stock").unwrap_or(base.hide_stock),
         max_waiting: fields.number("max_waiting").unwrap_or(base.max_waiting),
+        brand,
     }
+}
+
+/// Reads the look and the words of a sale; null takes one of them away.
+fn brand(fields: &mut Fields, base: Brand) -> Brand {
+    let mut nullable = |name: &str, old: Option<String>| {
+        if fields.has(name) { fields.text(name) } else { old }
+    };
+    let name = nullable("brand_name", base.name);
+    let picture = nullable("brand_picture", base.picture);
+    let colour = nullable("accent_colour", base.colour);
+    let language = nullable("language", base.language);
+    let words = if fields.has("words") { fields.words("words") } else { base.words };
+    Brand { name, picture, colour, language, words }
 }
 
 /// How many units to add; what is wrong with it is in `fields`.

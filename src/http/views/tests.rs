@@ -97,6 +97,25 @@ fn a_hostile_name_stays_text() {
 }
 
 #[test]
+fn a_shops_own_words_stay_text_and_a_preview_does_nothing() {
+    let mut page = room_page(sale("open"));
+    page.look = Look {
+        name: Some(HOSTILE.into()),
+        picture: Some("data:image/png;base64,iVBORw0KGgo=".into()),
+        colours: Some(("#c2410c".into(), "#ffffff".into())),
+        headline: Some(HOSTILE.into()),
+        lead: Some(HOSTILE.into()),
+        sold_out: None,
+    };
+    page.is_preview = true;
+    let html = page.render().unwrap();
+    assert_eq!(html.matches("&#60;script&#62;alert(1)").count(), 3, "{html}");
+    assert!(!html.contains("<script") && html.contains("<div inert>"), "{html}");
+    assert!(html.contains(":root { --brand: #c2410c; --on-brand: #ffffff; }"), "{html}");
+    assert!(html.contains("<img src=\"data:image/png;base64,iVBORw0KGgo=\" alt=\"\">"), "{html}");
+}
+
+#[test]
 fn a_room_shows_exactly_the_state_of_the_ticket() {
     for (name, html) in rooms() {
         let expected = match name.strip_prefix("ticket_") {

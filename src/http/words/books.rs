@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::types::FluentNumber;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
-use intl_pluralrules::{PluralCategory, PluralRuleType, PluralRules};
+use icu_locale_core::Locale;
+use icu_plurals::{PluralCategory, PluralRules};
 use unic_langid::LanguageIdentifier;
 
 /// A language that shoppers can read.
@@ -47,6 +47,9 @@ languages! {
     "ar" "العربية" true;
 }
 
+/// The names of all plural forms.
+const PLURALS: [&str; 6] = ["zero", "one", "two", "few", "many", "other"];
+
 /// A sample for each plural form of every language is among these.
 const SAMPLES: [u64; 12] = [0, 1, 2, 3, 5, 6, 11, 20, 21, 100, 102, 1_000_000];
 
@@ -55,7 +58,8 @@ pub struct Book {
     pub language: &'static Language,
     pub id: LanguageIdentifier,
     bundle: FluentBundle<FluentResource>,
-    plurals: Option<PluralRules>,
+    /// Of the plural rules, which may not be shared between threads and are made for each use.
+    locale: Locale,
 }
 
 static BOOKS: LazyLock<Vec<Book>> = LazyLock::new(|| LANGUAGES.iter().map(Book::open).collect());
@@ -75,14 +79,15 @@ impl Book {
 
     fn open(language: &'static Language) -> Self {
         let id: LanguageIdentifier = language.tag.parse().unwrap_or_default();
-        // Plural rules are the language's, whatever its script.
-        let plain = LanguageIdentifier::from_parts(id.language, None, None, &[]);
-        let mut bundle = FluentBundle::new_concurrent(vec![plain.clone()]);
+        let mut bundle = FluentBundle::new_concurrent(vec![id.clone()]);
         // Nothing is inserted but numbers and times, which only text from right to left turns around.
         bundle.set_use_isolating(language.is_rtl);
+        // The count comes as the name of its plural form, which chooses; where it is shown, it is a place
+        // to fill like any other.
         bundle.set_formatter(Some(|value, _| match value {
-            FluentValue::Number(_) => Some("{n}".to_owned()),
+            FluentValue::String(text) if PLURALS.contains(&text.as_ref()) => Some("{n}".to_owned()),
             FluentValue::String(_)
+            | FluentValue::Number(_)
             | FluentValue::Custom(_)
             | FluentValue::None
             | FluentValue::Error => None,
@@ -94,16 +99,15 @@ impl Book {
             readable
         });
         bundle.add_resource_overriding(resource);
-        let plurals = PluralRules::create(plain, PluralRuleType::CARDINAL).ok();
-        Self { language, id, bundle, plurals }
+        let locale = language.tag.parse().unwrap_or(Locale::UNKNOWN);
+        Self { language, id, bundle, locale }
     }
 
     /// A message with `{name}` wherever a value comes in, in the plural form for `n`.
     pub fn message(&self, id: &str, n: u64) -> Option<String> {
         let pattern = self.bundle.get_message(id)?.value()?;
         let mut args = FluentArgs::new();
-        // Counts that are no longer exact as a double take the same plural form as their neighbours.
-        args.set("n", FluentNumber::from(n as f64));
+        args.set("n", self.plural(n));
         for name in ["at", "date", "high", "left", "low", "p", "position", "range", "time", "unit"]
         {
             args.set(name, format!("{{{name}}}"));
@@ -115,14 +119,14 @@ impl Book {
 
     /// The plural form of a count, by its name in CLDR.
     pub fn plural(&self, n: u64) -> &'static str {
-        let category = self.plurals.as_ref().and_then(|rules| rules.select(n).ok());
-        match category.unwrap_or(PluralCategory::OTHER) {
-            PluralCategory::ZERO => "zero",
-            PluralCategory::ONE => "one",
-            PluralCategory::TWO => "two",
-            PluralCategory::FEW => "few",
-            PluralCategory::MANY => "many",
-            PluralCategory::OTHER => "other",
+        let rules = PluralRules::try_new_cardinal((&self.locale).into());
+        match rules.map_or(PluralCategory::Other, |rules| rules.category_for(n)) {
+            PluralCategory::Zero => "zero",
+            PluralCategory::One => "one",
+            PluralCategory::Two => "two",
+            PluralCategory::Few => "few",
+            PluralCategory::Many => "many",
+            PluralCategory::Other => "other",
         }
     }
 

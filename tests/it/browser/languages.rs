@@ -70,7 +70,8 @@ async fn a_room_is_read_in_arabic_german_and_japanese() {
         page.press(join).await;
         page.shows(place).await;
         page.fits_at_widths(tag).await;
-        assert_eq!(page.read("[data-f=position]").await, "1", "digits are the same everywhere");
+        let position = page.read("[data-f=position]").await;
+        assert!(position.chars().all(|c| c.is_ascii_digit()), "{position}: one kind of digits");
         page.leave_quietly().await;
     }
 }

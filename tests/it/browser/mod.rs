@@ -3,6 +3,7 @@
 mod access;
 mod accounts;
 mod barriers;
+mod brand;
 mod camera;
 mod checkout;
 mod console;

@@ -35,7 +35,7 @@ async fn of_the_room_before_joining() {
     camera.page.go(&room(&sale)).await;
     camera.take_when("Join the line", "sale-scheduled").await;
     camera.page.press("Join the line").await;
-    camera.take_when("The sale starts on", "ticket-scheduled").await;
+    camera.take_when("Starts on", "ticket-scheduled").await;
 
     let settings = json!({ "name": "Winter boots, size 42", "max_in_checkout": 2 });
     let sale = shop.open_sale(4, settings).await;

@@ -54,17 +54,20 @@ pub fn confirmed() -> Value {
 
 pub fn room(sale: Value, ticket: Option<Value>) -> String {
     let ticket = ticket.map(|state| Ticket::try_from(&state).unwrap());
-    let sale = serde_json::from_value(sale).unwrap();
+    RoomPage { ticket, ..room_page(sale) }.render().unwrap()
+}
+
+pub fn room_page(sale: Value) -> RoomPage {
     RoomPage {
         nonce: NONCE.into(),
         w: Words::english(),
-        sale,
-        ticket,
+        look: Look::default(),
+        sale: serde_json::from_value(sale).unwrap(),
+        ticket: None,
         form_key: "k3y-0123456789abcdef".into(),
         link: None,
+        is_preview: false,
     }
-    .render()
-    .unwrap()
 }
 
 pub fn with(mut value: Value, field: &str, to: Value) -> Value {
@@ -117,6 +120,7 @@ pub fn checkout(seconds_left: u64, problem: Option<&str>) -> CheckoutPage {
     CheckoutPage {
         nonce: NONCE.into(),
         w: Words::english(),
+        look: Look::default(),
         sale_name: "Winter drop".into(),
         slug: "winter-drop".into(),
         hold: "0198c".into(),
@@ -134,6 +138,7 @@ pub fn receipt() -> ReceiptPage {
     ReceiptPage {
         nonce: NONCE.into(),
         w: Words::english(),
+        look: Look::default(),
         sale_name: "Winter drop".into(),
         slug: "winter-drop".into(),
         order: "0198d0c4-5a70-7c11-9a55-0f2be1c1c0de".into(),

@@ -1,0 +1,291 @@
+//! The page on which an operator gives a sale its look and its words, and the preview of the room with
+//! values that are not saved yet. A preview shows made-up figures and changes nothing.
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::App;
+use super::body::Raw;
+use super::caller::{Caller, Operator, Steer};
+use super::console::operator_of;
+use super::operator::said;
+use super::pages::{Posted, page, problem_page, see_other};
+use super::problem::{Code, Problem};
+use super::shapes::SaleShape;
+use super::views::{AdminBrandPage, Form, Look, Me, RoomPage, Ticket};
+use super::words::{Asked, LANGUAGES};
+use crate::flow::operate::{Command, operate};
+use crate::flow::{FlowError, Refusal, Reply};
+use crate::random_text;
+use crate::sale::brand::{EVERY_LANGUAGE, WORDS};
+use crate::sale::{Brand, Sale};
+
+/// What can be previewed: the room before joining, then each state of a ticket.
+const STATES: &[(&str, &str)] = &[
+    ("join", "Before joining"),
+    ("join_scheduled", "Before joining, not started"),
+    ("join_all_held", "Before joining, all in checkout"),
+    ("join_paused", "Before joining, paused"),
+    ("join_sold_out", "Before joining, sold out"),
+    ("join_closed", "Before joining, closed"),
+    ("scheduled", "In line before the start"),
+    ("waiting", "In line"),
+    ("admitted", "Your turn"),
+    ("confirmed", "Bought"),
+    ("expired", "Time ran out"),
+    ("released", "Given back"),
+    ("sold_out", "Sold out while waiting"),
+    ("closed", "Closed while waiting"),
+    ("left", "Left the line"),
+    ("removed", "Removed"),
+];
+
+/// Which words are shown in the form, and whether they were saved just now.
+#[derive(Debug, Deserialize)]
+pub struct Shown {
+    words: Option<String>,
+    done: Option<String>,
+}
+
+/// What a preview is asked for.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    state: Option<String>,
+}
+
+fn failed(app: &App, headers: &HeaderMap, sale: &str, problem: &Problem) -> Response {
+    if problem.code == Code::NotAuthenticated {
+        return see_other("/admin/login");
+    }
+    let back = format!("/admin/sales/{sale}/brand");
+    problem_page(app, headers, problem, &[(&back, "Back to look and words")])
+}
+
+/// The sale, for an operator who is logged in and may change it.
+async fn found(
+    app: &App,
+    headers: &HeaderMap,
+    sale: &str,
+) -> Result<(Operator<Steer>, Sale), Problem> {
+    Ok((operator_of(app, headers).await?, app.gate.sale(sale).await?))
+}
+
+/// `GET /admin/sales/{sale}/brand`
+pub async fn form(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(shown): Query<Shown>,
+    headers: HeaderMap,
+) -> Response {
+    let (operator, sale) = match found(&app, &headers, &slug).await {
+        Ok(found) => found,
+        Err(problem) => return failed(&app, &headers, &slug, &problem),
+    };
+    let is_known = |tag: &String| LANGUAGES.iter().any(|language| language.tag == tag);
+    let words_for = shown.words.filter(is_known).unwrap_or_else(|| EVERY_LANGUAGE.to_owned());
+    let form = Form::new("brand", filled(&sale.settings.brand, &words_for));
+    let body = form_page(&operator, &sale, form, words_for, shown.done.is_some());
+    page(&app, &headers, StatusCode::OK, &body.nonce, &body)
+}
+
+fn form_page(
+    me: &Caller,
+    sale: &Sale,
+    form: Form,
+    words_for: String,
+    is_saved: bool,
+) -> AdminBrandPage {
+    AdminBrandPage {
+        nonce: random_text(),
+        me: Me::from(me),
+        name: sale.settings.name.clone(),
+        slug: sale.settings.slug.clone(),
+        is_saved,
+        form,
+        languages: LANGUAGES,
+        words_for,
+        states: STATES,
+    }
+}
+
+/// The fields of the form for what is saved.
+fn filled(brand: &Brand, language: &str) -> Vec<(String, String)> {
+    let field =
+        |name: &str, value: &Option<String>| (name.to_owned(), value.clone().unwrap_or_default());
+    let mut fields = vec![
+        field("brand_name", &brand.name),
+        field("brand_picture", &brand.picture),
+        field("accent_colour", &brand.colour),
+        field("language", &brand.language),
+    ];
+    for (name, _) in WORDS {
+        let text = brand.words.get(name).and_then(|texts| texts.get(language));
+        fields.push(field(name, &text.cloned()));
+    }
+    fields
+}
+
+/// The change that the form asks for, read by the rules of the API. Words of other languages stay.
+fn change(posted: &Posted, sale: &Sale) -> Result<Command, Problem> {
+    let text = |name: &str| match posted.get(name) {
+        "" => Value::Null,
+        text => json!(text),
+    };
+    let language = posted.get("words_for").to_owned();
+    let mut words = sale.settings.brand.words.clone();
+    for (name, _) in WORDS {
+        let texts = words.entry(name.to_owned()).or_default();
+        match posted.get(name) {
+            "" => texts.remove(&language),
+            text => texts.insert(language.clone(), text.to_owned()),
+        };
+    }
+    words.retain(|_, texts| !texts.is_empty());
+    let said = json!({
+        "brand_name": text("brand_name"), "brand_picture": text("brand_picture"),
+        "accent_colour": text("accent_colour"), "language": text("language"), "words": words,
+    });
+    let mut fields = Raw(said.to_string().into_bytes()).fields()?;
+    let command = said::change_command(&mut fields, sale);
+    fields.finish()?;
+    Ok(command)
+}
+
+/// `POST /admin/sales/{sale}/brand`
+pub async fn save(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let (operator, sale) = match found(&app, &headers, &slug).await {
+        Ok(found) => found,
+        Err(problem) => return failed(&app, &headers, &slug, &problem),
+    };
+    let words_for = posted.get("words_for").to_owned();
+    let saved = async {
+        let command = change(&posted, &sale)?;
+        let render = |outcome: &Result<Sale, Refusal>| match outcome {
+            Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },
+            Err(refusal) => Problem::from(refusal.clone()).reply(),
+        };
+        let reply = operate(&app.gate, &operator.actor, sale.id, command, None, render).await?;
+        match reply.status {
+            200 => Ok(()),
+            _ => Err(Problem::new(Code::Stale, "somebody else changed this sale just now")),
+        }
+    };
+    let problem = match saved.await {
+        Ok(()) => {
+            let slug = &sale.settings.slug;
+            return see_other(&format!("/admin/sales/{slug}/brand?done=1&words={words_for}"));
+        }
+        Err(problem) => problem,
+    };
+    if problem.faults.is_empty() {
+        return failed(&app, &headers, &slug, &problem);
+    }
+    let mut form = Form::new("brand", posted.0.clone());
+    for fault in &problem.faults {
+        form.fail(fault.field.clone(), fault.detail.clone());
+    }
+    let body = form_page(&operator, &sale, form, words_for, false);
+    page(&app, &headers, problem.status(), &body.nonce, &body)
+}
+
+/// `GET /admin/sales/{sale}/preview`: the room as it is saved.
+pub async fn preview(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    Query(wanted): Query<Wanted>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Response {
+    let shown = async {
+        let (_, sale) = found(&app, &headers, &slug).await?;
+        let brand = sale.settings.brand.clone();
+        room(&sale, &brand, wanted.state.as_deref().unwrap_or("join"), &asked)
+    };
+    match shown.await {
+        Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce, &body),
+        Err(problem) => failed(&app, &headers, &slug, &problem),
+    }
+}
+
+/// `POST /admin/sales/{sale}/preview`: the room as the form would make it.
+pub async fn preview_draft(
+    State(app): State<App>,
+    Path(slug): Path<String>,
+    headers: HeaderMap,
+    posted: Posted,
+) -> Response {
+    let shown = async {
+        let (_, sale) = found(&app, &headers, &slug).await?;
+        let Command::Change { to, .. } = change(&posted, &sale)? else {
+            return Err(Problem::new(Code::Internal, "a form of this page is a change"));
+        };
+        let asked = Asked::new(&headers, Some(&format!("lang={}", posted.get("lang"))));
+        room(&sale, &to.brand, posted.get("state"), &asked)
+    };
+    match shown.await {
+        Ok(body) => page(&app, &headers, StatusCode::OK, &body.nonce, &body),
+        Err(problem) => failed(&app, &headers, &slug, &problem),
+    }
+}
+
+/// The room of this sale in one state, with sample figures.
+fn room(sale: &Sale, brand: &Brand, state: &str, asked: &Asked) -> Result<RoomPage, Problem> {
+    if !STATES.iter().any(|(name, _)| *name == state) {
+        return Err(Problem::not_found("state"));
+    }
+    let (facts, ticket) = sample(sale, state);
+    let read = |error: serde_json::Error| FlowError::Internal(error.into());
+    let ticket = ticket.map(|ticket| Ticket::try_from(&ticket)).transpose().map_err(read)?;
+    let w = asked.words(brand.language.as_deref());
+    Ok(RoomPage {
+        nonce: random_text(),
+        look: Look::new(brand, w.tag()),
+        w,
+        sale: serde_json::from_value(facts).map_err(read)?,
+        ticket,
+        form_key: String::new(),
+        link: None,
+        is_preview: true,
+    })
+}
+
+/// Made-up facts of a sale and of a ticket, in the shapes of the API.
+fn sample(sale: &Sale, state: &str) -> (Value, Option<Value>) {
+    const NOW: &str = "2026-11-27T12:31:00Z";
+    const LATER: &str = "2026-11-27T12:41:00Z";
+    let before = state.strip_prefix("join_").or_else(|| (state == "join").then_some("open"));
+    let (status, available) = match before {
+        Some("all_held") => ("open", 0),
+        Some(status) => (status, 212),
+        None => ("open", 212),
+    };
+    let sold = if status == "sold_out" { 1000 } else { 620 };
+    let available = if status == "sold_out" { 0 } else { available };
+    let stock = json!({ "seeded": 1000, "available": available, "sold": sold,
+                        "held": 1000 - available - sold });
+    let next_return_at = (available == 0 && sold < 1000).then_some(LATER);
+    let facts = json!({
+        "id": sale.id.to_string(), "slug": sale.settings.slug, "name": sale.settings.name,
+        "status": status, "starts_at": LATER, "waiting": 9999, "stock": stock,
+        "next_return_at": next_return_at,
+    });
+    let hold = json!({
+        "unit": 621, "expires_at": LATER, "seconds_left": 572, "order": { "id": "sample" },
+    });
+    let ticket = json!({
+        "ticket": "sample", "sale": sale.id.to_string(), "state": state, "version": 1,
+        "server_time": NOW, "notice": null, "number": 4711, "position": 4532, "waiting": 9999,
+        "stock": stock, "eta_seconds": { "low": 170, "high": 260 }, "chance": 0.88,
+        "paused": false, "starts_at": LATER, "hold": hold, "rejoin": true,
+        "checkout_url": format!("/s/{}/checkout", sale.settings.slug),
+    });
+    (facts, before.is_none().then_some(ticket))
+}
