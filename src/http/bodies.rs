@@ -1,10 +1,10 @@
 //! The bodies that come in, as `/openapi.json` describes them. They are read field by field in `operator`
 //! and `shopper`, so that every fault is told at once; a test holds the two against each other.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use utoipa::ToSchema;
-
-use crate::sale::brand::OwnWords;
 
 /// A new sale. Everything but `slug` and `name` has a default.
 #[derive(ToSchema)]
@@ -72,7 +72,7 @@ pub struct NewSale {
     #[schema(pattern = "^(en|de|fr|es|pt|it|nl|pl|tr|ja|ko|zh-Hans|hi|ar)$")]
     language: Option<String>,
     /// Texts of the sale's own, `headline`, `lead` and `sold_out`, each by its language; `*` is every language
-    words: Option<OwnWords>,
+    words: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 /// What to change; what is not named stays. Takes every field of a new sale.
@@ -129,7 +129,7 @@ pub struct ChangedSale {
     #[schema(pattern = "^(en|de|fr|es|pt|it|nl|pl|tr|ja|ko|zh-Hans|hi|ar)$")]
     language: Option<String>,
     /// Texts of the sale's own, `headline`, `lead` and `sold_out`, each by its language; `*` is every language
-    words: Option<OwnWords>,
+    words: Option<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
 #[derive(ToSchema)]

@@ -118,6 +118,7 @@ pub struct SaleShape {
     /// The room's only language; null when the shopper's own is taken.
     pub language: Option<String>,
     /// The sale's own texts, each by its language; `*` is every language.
+    #[schema(value_type = std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>)]
     pub words: OwnWords,
     pub seeded: i32,
     pub notice: Option<String>,

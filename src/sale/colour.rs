@@ -133,7 +133,7 @@ mod tests {
     fn what_is_refused_says_the_ratio_and_a_colour_that_passes() {
         assert_eq!(colour("#c2410c").fault(), None);
         let yellow = colour("#ffdd00").fault().unwrap();
-        assert!(yellow.contains("1.31:1 against the light page, where 3:1"), "{yellow}");
+        assert!(yellow.contains("1.32:1 against the light page, where 3:1"), "{yellow}");
         let navy = colour("#000080").fault().unwrap();
         assert!(navy.contains("against the dark page"), "{navy}");
         for refused in [yellow, navy, colour("#000000").fault().unwrap()] {

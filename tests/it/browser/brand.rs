@@ -89,7 +89,7 @@ async fn an_operator_previews_a_look_and_then_shoppers_see_it() {
     shopper.reload().await;
     shopper.lacks("Fjell").await;
 
-    page.browser.client.back().await.unwrap();
+    page.go(&format!("/admin/sales/{}/brand", sale.slug)).await;
     page.fill("brand-brand_name", "Fjell & Sons").await;
     page.fill("brand-headline", "<b>Winter</b> boots").await;
     page.fill("brand-accent_colour", "#c2410c").await;
