@@ -1,5 +1,5 @@
-# What a shopper reads. One file for each language, all with the same messages; docs/languages.md says how
-# to change one. { $n } is a count, { $at } a time, { $left } a time that is left.
+# What a shopper reads. One file for each language, all with the same messages; `cargo test words` holds them
+# against each other. { $n } is a count, { $at } a time, { $left } a time that is left.
 
 # The sale, before joining
 status-scheduled = Not started
