@@ -191,11 +191,9 @@ impl Fields {
 
     /// Texts by their names, each by its language; null is none.
     pub fn words(&mut self, field: &str) -> OwnWords {
-        let read = |value: Value| match value {
-            Value::Null => Some(OwnWords::new()),
-            value => serde_json::from_value(value).ok(),
-        };
-        let words = self.map.remove(field).and_then(read);
+        let said = self.map.remove(field).filter(|value| !value.is_null());
+        let Some(said) = said else { return OwnWords::new() };
+        let words = serde_json::from_value(said).ok();
         let rule = "must be an object such as {\"headline\": {\"*\": \"…\", \"de\": \"…\"}}";
         words.or_else(|| self.fault(field, rule)).unwrap_or_default()
     }

@@ -63,7 +63,7 @@ impl TryFrom<SaleRow> for Sale {
                 checkout_url: row.checkout_url,
                 hide_stock: row.hide_stock,
                 max_waiting: row.max_waiting,
-                brand: row.brand.0,
+                brand: Box::new(row.brand.0),
             },
             notice: row.notice,
             sold_out_at: time(row.sold_out_at),
@@ -209,7 +209,7 @@ impl Tx {
             s.checkout_url,
             s.hide_stock,
             s.max_waiting,
-            Json(&s.brand) as Json<&Brand>,
+            Json(&*s.brand) as Json<&Brand>,
         )
         .execute(&mut *self.0)
         .await?;
@@ -237,7 +237,7 @@ impl Tx {
             s.checkout_url,
             s.hide_stock,
             s.max_waiting,
-            Json(&s.brand) as Json<&Brand>,
+            Json(&*s.brand) as Json<&Brand>,
         )
         .execute(&mut *self.0)
         .await?;

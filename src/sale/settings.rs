@@ -48,7 +48,8 @@ pub struct Settings {
     pub checkout_url: Option<String>,
     pub hide_stock: bool,
     pub max_waiting: i32,
-    pub brand: Brand,
+    /// Apart: settings are carried about far more often than a room is shown.
+    pub brand: Box<Brand>,
 }
 
 impl Default for Settings {
@@ -67,7 +68,7 @@ impl Default for Settings {
             checkout_url: None,
             hide_stock: false,
             max_waiting: 1_000_000,
-            brand: Brand::default(),
+            brand: Box::default(),
         }
     }
 }

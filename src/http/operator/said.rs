@@ -71,7 +71,7 @@ fn settings(fields: &mut Fields, base: Settings) -> Settings {
             base.checkout
         }),
     };
-    let brand = brand(fields, base.brand);
+    let brand = Box::new(brand(fields, *base.brand));
     fields.only("order", &json!("fifo"), &["draw"]);
     fields.only("identity", &json!("open"), &["verified"]);
     fields.only("per_shopper", &json!(1), &[]);
