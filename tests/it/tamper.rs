@@ -90,6 +90,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("sales_checkout_known", "UPDATE sales SET checkout = 'barter'"),
     ("sales_max_waiting_range", "UPDATE sales SET max_waiting = 0"),
     ("sales_notice_length", "UPDATE sales SET notice = ''"),
+    ("sales_brand_object", "UPDATE sales SET brand = '[]'"),
+    (
+        "sales_brand_size",
+        "UPDATE sales SET brand = jsonb_build_object('picture', repeat('x', 65536))",
+    ),
     ("sales_sold_out_has_seq", "UPDATE sales SET sold_out_at = now()"),
     ("sales_closed_iff_state", "UPDATE sales SET state = 'closed'"),
     ("sales_closed_iff_state", "UPDATE sales SET closed_at = now()"),
