@@ -63,6 +63,24 @@ async fn of_the_room_before_joining() {
     camera.take_when("This sale has ended", "sale-closed").await;
 }
 
+#[tokio::test]
+#[ignore = "takes pictures; see scripts/screenshots"]
+async fn of_the_room_in_other_languages_and_with_a_look_of_its_own() {
+    let shop = Shop::open().await;
+    let camera = Camera::at(&shop).await;
+    let settings = json!({ "name": "Winterstiefel, Größe 42", "max_in_checkout": 1,
+                           "brand_name": "Schuhhaus Lindt", "accent_colour": "#b62e26" });
+    let sale = shop.open_sale(40, settings).await;
+    crowd(&sale, 60).await;
+    camera.page.go(&format!("{}?lang=de", room(&sale))).await;
+    camera.take_when("Jetzt anstellen", "sale-open-de").await;
+    camera.page.press("Jetzt anstellen").await;
+    camera.take_when("Live", "ticket-waiting-de").await;
+    camera.page.go(&format!("{}?lang=ar", room(&sale))).await;
+    camera.page.shows("60").await;
+    camera.take("ticket-waiting-ar").await;
+}
+
 /// When the last of each window is admitted the first has thought enough: most buy, some do not.
 async fn serve<'a>(turns: impl Iterator<Item = (usize, &'a [Shopper])>) {
     for (count, window) in turns {
@@ -270,7 +288,7 @@ async fn of_the_console() {
     page.press("Close the sale").await;
     page.fill("close-slug", "summer").await;
     page.press("Close the sale for good").await;
-    camera.take_when("Type the sale's slug", "console-close-refused").await;
+    camera.take_when("Type winter-boots, the sale's slug", "console-close-refused").await;
     page.fill("close-slug", "winter-boots").await;
     page.press("Close the sale for good").await;
     camera.take_when("The sale is closed.", "console-closed").await;
