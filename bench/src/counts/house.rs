@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use metrics_exporter_prometheus::PrometheusHandle;
 use ropeline::flow::admit::{Next, admit};
-use ropeline::flow::{Gate, selfcheck, watch};
+use ropeline::flow::{Gate, selfcheck, together, watch};
 use ropeline::http::{App, Settings, serve};
 use ropeline::ledger::Ledger;
 use ropeline::live::{Ack, Live};
@@ -65,6 +65,9 @@ impl House {
         })?;
         ensure!(gate.missing().is_empty(), "not ready: {:?}", gate.missing());
         let handle = runtime.handle().clone();
+        // Not by the clock: it waits for confirms.
+        let confirmer = gate.clone();
+        handle.spawn(async move { together::keep(&confirmer).await });
         // Until the process ends.
         let serving = serve::serve(listener, app, MOST_CONNECTIONS, CancellationToken::new());
         thread::spawn(move || runtime.block_on(serving));
