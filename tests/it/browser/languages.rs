@@ -138,7 +138,7 @@ async fn the_script_says_what_the_server_says_in_every_language() {
 }
 
 #[tokio::test]
-async fn the_script_writes_waits_counts_and_old_news_as_the_server_does() {
+async fn the_script_has_every_plural_form_that_its_language_asks_for() {
     let shop = Shop::open().await;
     let sale = shop.open_sale(1, json!({})).await;
     sale.join().await.hold().await;
