@@ -61,7 +61,11 @@ pub struct Place {
 enum Refused {
     No(Refusal),
     Away(&'static str),
+    Busy(&'static str),
 }
+
+/// Why a group is not placed while its line is rebuilt; Redis answers.
+const REBUILT: &str = "the line is being rebuilt";
 
 /// Gives `ticket` a place at the end of the line, or finds the one it has.
 ///
@@ -89,6 +93,7 @@ pub async fn join(gate: &Arc<Gate>, line: &Line, ticket: Ticket) -> Result<Place
         Ok(Ok(Ok(place))) => Ok(place),
         Ok(Ok(Err(Refused::No(refusal)))) => Err(FlowError::Refused(refusal)),
         Ok(Ok(Err(Refused::Away(what)))) => Err(FlowError::Unavailable(what, None)),
+        Ok(Ok(Err(Refused::Busy(why)))) => Err(FlowError::Busy(why)),
         Ok(Err(_)) | Err(_) => Err(FlowError::Unavailable("gateway", None)),
     };
     // Each with its label as a constant: a key is then made once and not for each join.
@@ -165,6 +170,7 @@ async fn place(
                 }
                 continue;
             }
+            Err(LiveError::Fenced) => break,
             Err(error) => {
                 tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "joins not placed");
                 // Redis may have placed them all the same. A retry with its key finds the place, and the
@@ -193,7 +199,7 @@ async fn place(
             }
         }
     }
-    refuse(group, &Refused::Away("redis"));
+    refuse(group, &Refused::Busy(REBUILT));
 }
 
 /// Whoever joins an empty line is admitted as soon as it is known, and not with the next look by time.
@@ -207,7 +213,7 @@ fn first_in_line(gate: &Gate, line: &Line) {
 async fn rebuild(gate: &Arc<Gate>, line: &Arc<Line>, loss: Loss) {
     let epoch = line.view().snapshot.sale.epoch;
     if let Err(error) = recover::recover(gate, line, epoch, loss).await {
-        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "no rebuild");
+        error.log(line.id, "no rebuild");
     }
 }
 
@@ -235,7 +241,7 @@ async fn numbers(
     if matches!(joined, Err(LiveError::Fenced))
         && let Err(error) = refresh_epoch(gate, line).await
     {
-        tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "epoch not read");
+        error.log(line.id, "epoch not read");
     }
     let joined = joined?;
     point(Point::JoinNumbered).await?;
@@ -365,7 +371,8 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
 /// for as long as the sale takes joins. Should this gateway end first, their shoppers' next look does it.
 async fn place_anew(gate: &Arc<Gate>, line: &Line, tickets: &[Ticket]) {
     let anew = tickets.iter().map(|ticket| async move {
-        while let Err(FlowError::Unavailable(..)) = join(gate, line, *ticket).await
+        while let Err(FlowError::Unavailable(..) | FlowError::Busy(_)) =
+            join(gate, line, *ticket).await
             && !gate.draining.is_cancelled()
         {
             sleep(DEFERRED_RETRY).await;

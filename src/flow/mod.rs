@@ -149,6 +149,9 @@ pub enum FlowError {
     /// Nothing was done for want of a store; come back soon.
     #[error("{0} is away")]
     Unavailable(&'static str, #[source] Option<anyhow::Error>),
+    /// Nothing was done because another gateway works on the same line; every store answered. Come back soon.
+    #[error("{0}")]
+    Busy(&'static str),
     /// It may have been done or not: repeat it with the same key.
     #[error("the outcome is not known")]
     Unknown(#[source] anyhow::Error),
@@ -176,10 +179,23 @@ impl From<std::io::Error> for FlowError {
 impl From<LiveError> for FlowError {
     fn from(error: LiveError) -> Self {
         match error {
-            LiveError::Away(_) | LiveError::Fenced => {
-                Self::Unavailable("redis", Some(error.into()))
-            }
+            LiveError::Away(_) => Self::Unavailable("redis", Some(error.into())),
+            LiveError::Fenced => Self::Busy("the line was rebuilt under a later epoch just now"),
             LiveError::Contract { .. } => Self::Internal(error.into()),
+        }
+    }
+}
+
+impl FlowError {
+    /// Logs that a step on this sale did not happen. Work of another gateway on the same line is no fault and is
+    /// logged for debugging only.
+    fn log(&self, sale: SaleId, step: &'static str) {
+        let error = format!("{self:#}");
+        match self {
+            Self::Busy(_) => tracing::debug!(sale.id = %sale, error, "{step}"),
+            Self::Refused(_) | Self::Unavailable(..) | Self::Unknown(_) | Self::Internal(_) => {
+                tracing::warn!(sale.id = %sale, error, "{step}");
+            }
         }
     }
 }

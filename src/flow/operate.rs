@@ -273,9 +273,13 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withd
         }
         watch::survey(gate, &line).await.map(drop)
     };
-    let told = timeout(TELL_WITHIN, told).await;
-    if !matches!(told, Ok(Ok(()))) {
-        tracing::warn!(sale.id = %after.id, ?told, "redis was not told yet; the auditor will");
+    let not_told = match timeout(TELL_WITHIN, told).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error),
+        Err(late) => Some(FlowError::Unavailable("redis", Some(late.into()))),
+    };
+    if let Some(error) = not_told {
+        error.log(after.id, "redis was not told yet; the auditor will");
         tokio::spawn(tell_later(gate.clone(), after.id));
     }
     gate.nudge();

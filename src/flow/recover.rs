@@ -67,8 +67,7 @@ pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, loss: Loss) {
     let (gate, line) = (gate.clone(), line.clone());
     tokio::spawn(async move {
         if let Err(error) = recover(&gate, &line, seen, loss).await {
-            let error = format!("{error:#}");
-            tracing::warn!(sale.id = %line.id, ?loss, error, "no rebuild yet");
+            error.log(line.id, "no rebuild yet");
         }
         gate.nudge();
         sleep(REST).await;
@@ -80,7 +79,8 @@ pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, loss: Loss) {
 /// under which the caller found it lost.
 ///
 /// # Errors
-/// Unavailable when a store did not answer; the next survey tries again.
+/// Unavailable when a store did not answer, and busy while another gateway rebuilds it; the next survey tries
+/// again.
 pub async fn recover(
     gate: &Arc<Gate>,
     line: &Arc<Line>,
@@ -90,7 +90,7 @@ pub async fn recover(
     // Only one gateway at a time does the work. The lock saves work; the epoch keeps it right.
     let mut busy = gate.ledger.begin_rebuild().await?;
     if !busy.single_out(line.id, REBUILD).await? {
-        return Err(FlowError::Unavailable("redis", None));
+        return Err(FlowError::Busy("another gateway rebuilds this line"));
     }
     let started = Instant::now();
     let Some(epoch) = next_epoch(gate, line, seen, loss).await? else {
@@ -189,15 +189,15 @@ async fn load(
     let version = view::version_at(gate.clock.earlier(gate.clock.now()));
     #[cfg(feature = "faults")]
     super::mistakes::offer_all(gate, &gate.snapshot(sale).await?.sale, attempt).await?;
-    if (gate.ledger.will_serve(sale, epoch).await? || made(Mistake::NoEpochRaise))
-        && gate.live.swap(sale, epoch, version, attempt, loaded).await?
-    {
-        point(Point::RecoverSwapped).await?;
-        Ok(loaded)
-    } else {
-        // Overtaken by a higher epoch, or Redis lost what was loaded.
-        Err(FlowError::Unavailable("redis", None))
+    if !gate.ledger.will_serve(sale, epoch).await? && !made(Mistake::NoEpochRaise) {
+        return Err(FlowError::Busy("a rebuild under a higher epoch came first"));
     }
+    if !gate.live.swap(sale, epoch, version, attempt, loaded).await? {
+        let lost = anyhow::anyhow!("what was loaded is gone, or a higher epoch came first");
+        return Err(FlowError::Unavailable("redis", Some(lost)));
+    }
+    point(Point::RecoverSwapped).await?;
+    Ok(loaded)
 }
 
 /// Stops a sale whose Postgres is older than its Redis: commits were lost, and only a person can say what

@@ -96,6 +96,7 @@ pub async fn settle(
         Ok(Ok(Err(FlowError::Unavailable(_, cause)))) => {
             Err(FlowError::Unknown(cause.unwrap_or_else(|| anyhow::anyhow!("postgres is away"))))
         }
+        Ok(Ok(Err(FlowError::Busy(why)))) => Err(FlowError::Unknown(anyhow::anyhow!(why))),
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(FlowError::Internal(panic.into())),
         Err(late) => Err(FlowError::Unknown(late.into())),
@@ -103,9 +104,12 @@ pub async fn settle(
     let label = match &outcome {
         Ok(reply) if reply.status == 200 => done,
         Ok(_) | Err(FlowError::Refused(_)) => "refused",
-        Err(FlowError::Unavailable(..) | FlowError::Unknown(_) | FlowError::Internal(_)) => {
-            "unknown"
-        }
+        Err(
+            FlowError::Unavailable(..)
+            | FlowError::Busy(_)
+            | FlowError::Unknown(_)
+            | FlowError::Internal(_),
+        ) => "unknown",
     };
     histogram!(metric, "outcome" => label).record(started.elapsed());
     outcome

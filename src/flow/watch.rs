@@ -30,6 +30,8 @@ const MOST_ROUNDS: usize = 50;
 /// More joins than this between two surveys are not added one by one: the line is read anew, which also
 /// stands a counter that somebody set by hand.
 const MOST_JOINS: u64 = 1 << 20;
+/// What is missing where Redis has a sale in the layout of a later version: this gateway cannot serve it.
+const OTHER_LAYOUT: &str = "the line in this version's layout";
 /// How far back the rates look that an operator sees.
 const RATES_OVER: Duration = Duration::from_secs(10);
 /// One sample of the pace in so long.
@@ -103,12 +105,10 @@ pub async fn tick(gate: &Arc<Gate>) {
         match &seen {
             Ok(Seen::Well) => {}
             Ok(Seen::Lost { epoch, loss }) => recover::soon(gate, &line, *epoch, *loss),
-            Err(error) => {
-                tracing::warn!(sale.id = %line.id, error = format!("{error:#}"), "line not read");
-            }
+            Err(error) => error.log(line.id, "line not read"),
         }
         report(&line.view());
-        !matches!(seen, Err(FlowError::Unavailable("redis", _)))
+        !matches!(seen, Err(FlowError::Unavailable("redis" | OTHER_LAYOUT, _)))
     });
     let seen = futures_util::future::join_all(surveys).await;
     let alive = if seen.is_empty() { gate.live.ping().await.is_ok() } else { seen.contains(&true) };
@@ -227,7 +227,7 @@ pub enum Seen {
 /// Brings one line's mirror up to date and shows it.
 ///
 /// # Errors
-/// Unavailable when a store did not answer.
+/// Unavailable when a store did not answer, and busy when the line changed under the read.
 pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowError> {
     let mut mirror = line.mirror.lock().await;
     for _ in 0..MOST_ROUNDS {
@@ -265,7 +265,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
                 return Ok(Seen::Lost { epoch, loss: Loss::OlderEpoch });
             }
             // A later version serves this sale; the self-check tells.
-            Survey::OtherLayout => return Err(FlowError::Unavailable("redis", None)),
+            Survey::OtherLayout => return Err(FlowError::Unavailable(OTHER_LAYOUT, None)),
             Survey::Seen { version, last, counter, .. }
                 if mirror.since.is_empty()
                     || counter.saturating_sub(mirror.counter) > MOST_JOINS =>
@@ -296,7 +296,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             }
         }
     }
-    Err(FlowError::Unavailable("redis", None))
+    Err(FlowError::Busy("the line changed faster than it could be read"))
 }
 
 /// Whether Postgres has less than Redis was told of before it was asked: it was restored to an earlier

@@ -236,6 +236,10 @@ impl From<FlowError> for Problem {
                 tracing::warn!(what, cause, "request turned away: a part is away");
                 Self::new(Code::Unavailable, format!("{what} does not answer just now"))
             }
+            FlowError::Busy(why) => {
+                tracing::debug!(why, "request turned away: another gateway works on the same line");
+                Self::new(Code::Unavailable, why)
+            }
             FlowError::Unknown(cause) => {
                 tracing::error!(
                     cause = format!("{cause:#}"),

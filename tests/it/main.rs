@@ -15,6 +15,7 @@ mod support;
 
 // The promises, from the shopper inwards.
 mod accounts;
+mod alarms;
 mod browser;
 mod crowd;
 mod described;
@@ -24,6 +25,7 @@ mod endings;
 mod exports;
 mod failover;
 mod frames;
+mod giving_way;
 mod holds;
 mod hostile;
 mod keys;
