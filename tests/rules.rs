@@ -1,6 +1,7 @@
 //! Rules of this repository that the compiler cannot hold. Needs no Redis and no Postgres.
 #![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -302,6 +303,48 @@ fn every_link_in_the_documents_leads_somewhere() {
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The code of a move takes somebody's place in line, and it is a part of a path.
+#[test]
+fn the_load_balancer_logs_no_code_of_a_move() {
+    let conf = fs::read_to_string(root().join("deploy/nginx.conf")).unwrap();
+    let lines: Vec<&str> = conf.lines().map(str::trim).collect();
+    let format = lines.iter().find(|line| line.starts_with("log_format ")).unwrap();
+    let variables: Vec<&str> = format.split(['$', ' ', '\'']).collect();
+    for whole in ["uri", "request", "request_uri", "args", "http_referer", "http_cookie"] {
+        assert!(!variables.contains(&whole), "the access log has ${whole}");
+    }
+    let map = conf.split("map $uri $logged_path {").nth(1).unwrap().split('}').next().unwrap();
+    let patterns: Vec<&str> =
+        map.split("\"~*").skip(1).map(|it| it.split('"').next().unwrap()).collect();
+    let quiet =
+        conf.split("location ~* ").skip(1).find(|it| it.contains("error_log /dev/null crit;"));
+    let quiet = quiet.unwrap().split(" {").next().unwrap();
+    let with_code: BTreeSet<String> = sources()
+        .iter()
+        .flat_map(|(_, text)| text.split('"').map(str::to_owned).collect::<Vec<_>>())
+        .filter(|path| path.starts_with('/') && path.contains("{code}"))
+        .filter(|path| path != "/problems/{code}" && !path.contains('?'))
+        .collect();
+    assert!(with_code.len() >= 2, "{with_code:?}");
+    for path in with_code {
+        let path =
+            path.replace("{sale}", "boots").replace("{slug}", "boots").replace("{code}", "AbC");
+        assert!(patterns.iter().any(|pattern| fits(pattern, &path)), "the access log has {path}");
+        assert!(fits(quiet, &path), "the error log has {path}");
+    }
+    assert!(!patterns.iter().any(|pattern| fits(pattern, "/s/boots")), "the rest is logged");
+}
+
+/// Whether a path fits a pattern, in any letters.
+fn fits(pattern: &str, path: &str) -> bool {
+    use std::io::Write;
+    let mut grep = std::process::Command::new("grep");
+    grep.args(["-qiE", pattern]).stdin(std::process::Stdio::piped());
+    let mut grep = grep.spawn().unwrap();
+    writeln!(grep.stdin.take().unwrap(), "{path}").unwrap();
+    grep.wait().unwrap().success()
 }
 
 /// Every source file of the library.
