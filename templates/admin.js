@@ -325,6 +325,8 @@
     const button = event.submitter || event.target.querySelector('button');
     if (button.hasAttribute('aria-busy')) event.preventDefault();
     button.setAttribute('aria-busy', 'true');
+    // A load that was stopped tells nobody. A form that is sent again has the same key.
+    setTimeout(() => button.removeAttribute('aria-busy'), 8e3);
   });
   addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload();

@@ -58,11 +58,13 @@
     });
   };
 
-  // A double press sends one form; a page taken from the back cache is fetched again.
+  // A double press sends one form. A load that was stopped tells nobody, so the button is free again after some
+  // seconds; the form has the same key then. A page taken from the back cache is fetched again.
   addEventListener('submit', (event) => {
     const button = event.target.querySelector('button');
     if (button.hasAttribute('aria-busy')) event.preventDefault();
     button.setAttribute('aria-busy', 'true');
+    setTimeout(() => button.removeAttribute('aria-busy'), 8e3);
   });
   addEventListener('pageshow', (event) => {
     if (event.persisted) location.reload();
