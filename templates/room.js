@@ -298,6 +298,16 @@
   let [link, timer, asked] = [null, 0, 0];
   let heard = false; // whether this link has told us anything
   let stopped = false;
+  // The tabs of one place share what any of them is told. A tab that gave way to newer ones keeps no connection
+  // of its own: it listens to them, and polls while they are silent.
+  let gaveWay = false;
+  let shared = -1e9; // when another tab told something
+  const tabs = window.BroadcastChannel ? new BroadcastChannel(path) : { postMessage() {} };
+  tabs.onmessage = ({ data }) => {
+    if (stopped) return;
+    shared = now();
+    take(JSON.parse(data));
+  };
 
   const drop = () => {
     clearTimeout(timer);
@@ -309,9 +319,10 @@
     asked = 0;
     heard = false;
   };
-  const hear = (event) => {
+  const hear = ({ data }) => {
     heard = true;
-    take(JSON.parse(event.data));
+    tabs.postMessage(data);
+    take(JSON.parse(data));
   };
   const stop = () => {
     stopped = true;
@@ -339,6 +350,10 @@
   const moved = () => {
     take({ ...state, state: 'moved', notice: null });
   };
+  const giveWay = () => {
+    [gaveWay, way, tries, failed] = [true, 2, 0, 0];
+    later(Math.random() * 3e3);
+  };
   const closed = ({ code, reason }) => {
     if (code === 1008 && reason === 'moved') moved();
     else if (code === 1000) {
@@ -347,9 +362,7 @@
     } else if (code === 1001) {
       later(Math.random() * 3e3);
     } else if (code === 1008) {
-      if (reload()) return stop();
-      way = 2;
-      backOff(10e3);
+      giveWay();
     } else if (code === 1013) {
       failed = Math.max(failed, 3);
       backOff(2e3);
@@ -384,6 +397,7 @@
   const events = () => {
     link = new EventSource(`${path}/events`);
     link.addEventListener('state', hear);
+    link.addEventListener('displaced', giveWay);
     link.onerror = lost;
   };
   const ask = async () => {
@@ -403,6 +417,7 @@
     return (Number(answer.headers.get('retry-after')) || 1) * 1e3;
   };
   const poll = async () => {
+    if (gaveWay && now() - shared < 10e3) return later(5e3);
     try {
       const retry = await ask();
       if (stopped || link) return;
@@ -411,7 +426,7 @@
         return;
       }
       polls += 1;
-      if (polls % 12 === 0) probe();
+      if (polls % 12 === 0 && !gaveWay) probe();
       later(Math.max(1, state.next_poll_seconds || 5) * 1e3 * (0.85 + Math.random() * 0.3));
     } catch {
       backOff();
@@ -430,14 +445,15 @@
       asked = now();
       link.send('{"type":"position"}');
     } else {
-      [way, tries, failed] = [0, 0, 0];
+      [gaveWay, way, tries, failed] = [false, 0, 0, 0];
       connect();
     }
   };
 
   const tick = () => {
     const age = now() - arrived;
-    const patience = Math.max(10, way === 2 ? (state.next_poll_seconds || 5) * 1.15 + 5 : 0) * 1e3;
+    const poll = way === 2 ? (state.next_poll_seconds || 5) * 1.15 + 5 : 0;
+    const patience = Math.max(gaveWay ? 20 : 10, poll) * 1e3;
     const old = !stopped && (age > patience || navigator.onLine === false);
     fill(
       { left: span(secondsLeft()), age: phrase('news-old', Math.round(age / 1e3)) },

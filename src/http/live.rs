@@ -11,8 +11,8 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::{HeaderMap, Method};
+use axum::response::Response;
 use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use metrics::{counter, gauge};
 use rand::RngExt;
@@ -23,7 +23,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::App;
 use super::bodies::StateEvent;
-use super::problem::{Code, Problem, ProblemShape};
+use super::problem::{Code, Problem, ProblemShape, streamed};
 use super::shapes::{self, TicketShape};
 use super::shopper::{claimed, ticket_state};
 use super::slots::Slot;
@@ -47,6 +47,8 @@ const RECONNECTS_PER_SECOND: u64 = 5_000;
 const RECONNECT_SPREAD_MS: (u64, u64) = (200, 10_000);
 /// Sockets and streams of one ticket; the newest win, so that a shopper's new tab always works.
 const MOST_PER_TICKET: usize = 5;
+/// What a connection is told when newer ones of its ticket take its place.
+const DISPLACED: &str = "displaced";
 /// A comment line keeps a stream's proxies from giving it up.
 const COMMENT_EVERY: Duration = Duration::from_secs(10);
 
@@ -116,7 +118,8 @@ impl Drop for Watching {
 /// `Sec-WebSocket-Protocol: ropeline.v1, <credential>`. Send `{"type":"position"}` to be told at once.
 /// Anything else is answered with `{"type":"error","code":"…"}`: `not-json`, `unknown-type` or
 /// `binary-not-understood`. When the place goes to another device the socket is told `moved` and closed
-/// with 1008.
+/// with 1008. A ticket has at most five connections: the oldest is closed with 1008 and the reason `displaced`
+/// when a sixth comes; its client polls, and does not connect again at once.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/live", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 101, description = "States follow, each as a text frame"),
@@ -191,7 +194,7 @@ async fn run(mut open: Box<Open>, mut socket: Box<Socket>) {
                 if unanswered > 2 { Next::Gone } else { Next::Ping }
             }
             () = watching.displaced.cancelled() => {
-                Next::Close(POLICY, "newer tabs of this ticket took its place")
+                Next::Close(POLICY, DISPLACED)
             }
             () = app.gate.draining.cancelled() => {
                 let spread = CLOSE_SPREAD.mul_f64(rand::rng().random());
@@ -285,7 +288,8 @@ async fn tell(app: &App, socket: &mut Socket, state: &TicketState) -> Result<(),
 
 /// The same states as server-sent events
 ///
-/// Event `state`, its data the JSON. The stream ends after a final state.
+/// Event `state`, its data the JSON. The stream ends after a final state. Event `displaced`: five newer
+/// connections of this ticket are open, so this one ends; poll, and do not connect again at once.
 #[utoipa::path(get, path = "/api/v1/sales/{sale}/tickets/{ticket}/events", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 200, content_type = "text/event-stream", body = StateEvent),
@@ -299,7 +303,7 @@ pub async fn events(
     let Some(line) = line else {
         let state = ticket_state(&app, &sale, &ticket, &headers).await?;
         let last = Ok::<_, Infallible>(event(&app, &state));
-        return Ok(Sse::new(stream::iter([last])).into_response());
+        return Ok(streamed(Sse::new(stream::iter([last]))));
     };
     let follow = Follow::new(app.gate.clone(), &line, claim);
     let watching = Watching::begin(&app.watchers, claim.ticket, "sse");
@@ -315,7 +319,11 @@ pub async fn events(
                 let comment = Ok::<_, Infallible>(Event::default().comment(""));
                 return Some((comment, Some((app, follow, watching, comments))));
             }
-            () = watching.displaced.cancelled() => return None,
+            () = watching.displaced.cancelled() => {
+                let error = json!({ "type": "error", "code": DISPLACED }).to_string();
+                let last = Ok(Event::default().event(DISPLACED).data(error));
+                return Some((last, None));
+            }
             () = app.gate.draining.cancelled() => return None,
         };
         counter!(telemetry::STATES_SENT, "kind" => "sse").increment(1);
@@ -323,10 +331,7 @@ pub async fn events(
         let more = (!state.stage.is_final()).then_some((app, follow, watching, comments));
         Some((Ok(event), more))
     });
-    let mut response = Sse::new(spread.chain(states)).into_response();
-    // A proxy that collects the stream before passing it on would defeat it.
-    response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
-    Ok(response)
+    Ok(streamed(Sse::new(spread.chain(states))))
 }
 
 fn event(app: &App, state: &TicketState) -> Event {

@@ -181,6 +181,16 @@ pub fn respond(status: StatusCode, body: String) -> Response {
     (status, headers, body).into_response()
 }
 
+/// An answer that is sent piece by piece: a proxy must pass each piece on as it comes. Compressing proxies
+/// collect pieces, and `no-transform` forbids that.
+pub fn streamed(answer: impl IntoResponse) -> Response {
+    let mut response = answer.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}
+
 impl Reply {
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -3,13 +3,13 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::{StreamExt, stream};
 
 use crate::flow::lists;
 use crate::http::App;
 use crate::http::caller::{Look, Operator};
-use crate::http::problem::{Problem, ProblemShape};
+use crate::http::problem::{Problem, ProblemShape, streamed};
 use crate::sale::Order;
 
 /// All orders as CSV
@@ -36,9 +36,8 @@ pub async fn orders_csv(
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (header::CONTENT_DISPOSITION, name),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, Body::from_stream(head.chain(rows))).into_response())
+    Ok(streamed((headers, Body::from_stream(head.chain(rows)))))
 }
 
 pub(in crate::http) fn csv_row(order: &Order) -> [String; 7] {

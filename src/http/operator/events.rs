@@ -3,7 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::csv::{csv_lines, no_formula};
 use crate::flow::events::{self, Event};
 use crate::http::App;
 use crate::http::caller::{Look, Operator};
-use crate::http::problem::{Problem, ProblemShape};
+use crate::http::problem::{Problem, ProblemShape, streamed};
 
 const HEAD: [&str; 11] = [
     "at",
@@ -77,12 +77,8 @@ async fn stream_of(
     });
     let first = stream::once(async move { Ok::<_, std::io::Error>(head) });
     let name = format!("attachment; filename=\"events-{}.{extension}\"", sale.settings.slug);
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-        (header::CACHE_CONTROL, "no-store".to_owned()),
-    ];
-    Ok((headers, Body::from_stream(first.chain(pages))).into_response())
+    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, name)];
+    Ok(streamed((headers, Body::from_stream(first.chain(pages)))))
 }
 
 /// The event log as CSV

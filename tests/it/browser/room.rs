@@ -115,7 +115,7 @@ async fn a_sale_that_has_not_started_takes_joins_and_lets_them_in_when_it_opens(
     sale.seed(1).await;
     page.go(&room(&sale)).await;
     page.press("Join the line").await;
-    page.shows("Starts on").await;
+    page.shows("You are in line").await;
     let left = page.read("[data-f=left]").await;
     assert!(left.starts_with("1:"), "{left}");
     page.changes("[data-f=left]", &left).await;
@@ -239,4 +239,76 @@ async fn who_is_removed_and_who_is_in_line_at_the_close_are_told_so() {
     late.shows("This sale has ended. It takes no more people.").await;
     assert!(!late.offers("Join the line").await);
     late.leave_quietly().await;
+}
+
+/// Sends the form of this button, and stops the load before anything comes back.
+async fn press_and_stop(page: &Page, words: &str) {
+    let script = format!(
+        "const button = [...document.querySelectorAll('button')]
+            .find((node) => node.checkVisibility() && node.innerText.trim() === '{words}');
+        window.marked = true;
+        button.form.requestSubmit(button);
+        window.stop();"
+    );
+    page.run(&script).await;
+    assert!(page.is_still_marked().await, "the load was stopped");
+}
+
+#[tokio::test]
+async fn a_button_works_again_after_a_load_that_was_stopped() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    sale.join().await.hold().await;
+    let page = Page::at(&shop, &room(&sale)).await;
+    press_and_stop(&page, "Join the line").await;
+    let busy = "return [...document.querySelectorAll('[aria-busy]')].length";
+    assert_eq!(page.run(busy).await, 1, "a second press at once is one too many");
+    let key = "return document.querySelector('[name=idempotency_key]').value";
+    let before = page.run(key).await;
+    crate::support::eventually("it is free again", async || page.run(busy).await == 0).await;
+    assert_eq!(page.run(key).await, before, "the same key goes out again");
+    page.press("Join the line").await;
+    page.reads("[data-f=position]", "1").await;
+    assert_eq!(sale.stats().await["joined"], 2, "it joined once");
+
+    let console = super::console::logged_in(&shop).await;
+    console.go(&format!("/admin/sales/{}", sale.slug)).await;
+    press_and_stop(&console, "Pause").await;
+    assert_eq!(console.run(busy).await, 1);
+    crate::support::eventually("it is free again", async || console.run(busy).await == 0).await;
+    console.press("Pause").await;
+    console.shows("Admissions are paused.").await;
+    console.leave_quietly().await;
+    page.leave_quietly().await;
+}
+
+#[tokio::test]
+async fn seven_tabs_of_one_place_all_stay_true_and_none_reloads() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    sale.join().await.hold().await;
+    let ben = sale.join().await;
+    let page = Page::at(&shop, &room(&sale)).await;
+    page.press("Join the line").await;
+    page.reads("[data-f=position]", "2").await;
+    page.mark().await;
+    let mut tabs = vec![page.browser.client.window().await.unwrap()];
+    for _ in 0..6 {
+        let tab = page.browser.client.new_window(true).await.unwrap().handle;
+        page.browser.client.switch_to_window(tab.clone()).await.unwrap();
+        page.go(&room(&sale)).await;
+        page.reads("[data-f=position]", "2").await;
+        page.shows("Live").await;
+        page.mark().await;
+        tabs.push(tab);
+    }
+    // The first ones have given way by now; what happens next is seen in all.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    ben.leave().await;
+    for tab in &tabs {
+        page.browser.client.switch_to_window(tab.clone()).await.unwrap();
+        page.reads("[data-f=position]", "1").await;
+        assert!(page.is_still_marked().await, "no tab was reloaded");
+    }
+    page.leave_quietly().await;
 }
