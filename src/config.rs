@@ -9,6 +9,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use crate::http::Settings;
+use crate::sale::address::is_origin;
 use crate::telemetry::LogFormat;
 
 /// Fewest bytes of the secret that signs credentials: as many as its signature has.
@@ -229,7 +230,7 @@ impl ServeArgs {
         }
         if let Some(url) = &self.public_url {
             reading.demand(is_origin(url), || {
-                format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host in lower case and no path")
+                format!("ROPELINE_PUBLIC_URL: {url:?} must be http:// or https:// with a host in lower case, and no path, user name or usual port, as browsers write it in Origin")
             });
         }
         let address = "an address with a port, such as 127.0.0.1:8080";
@@ -270,30 +271,6 @@ impl ServeArgs {
 
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<std::net::IpAddr>().ok().map(IpNet::from))
-}
-
-/// Whether this is an origin as browsers write it: they compare it to the letter.
-fn is_origin(url: &str) -> bool {
-    let authority = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let Some(authority) = authority.map(|rest| rest.strip_suffix('/').unwrap_or(rest)) else {
-        return false;
-    };
-    let end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    let (host, port) = match authority[end..].find(':') {
-        Some(colon) => (&authority[..end + colon], &authority[end + colon + 1..]),
-        None => (authority, "1"),
-    };
-    let is_host = match host.strip_prefix('[').map(|host| host.strip_suffix(']')) {
-        Some(ip) => ip.is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => !host.is_empty() && host.split('.').all(is_label),
-    };
-    is_host && !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok()
-}
-
-/// A part of a host's name, in lower case.
-fn is_label(text: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
-    !text.is_empty() && text.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -365,17 +342,6 @@ mod tests {
             let Err(Faults(faults)) = args.serve.check() else { panic!("{name} was taken") };
             assert!(faults.len() == 1 && faults[0].ends_with("is empty"), "{faults:?}");
         }
-    }
-
-    #[test]
-    fn a_public_url_is_an_origin_as_browsers_write_it() {
-        let good = ["https://q.example", "http://127.0.0.1:8080/", "https://[::1]:8443"];
-        assert_eq!(good.map(is_origin), [true; 3]);
-        let bad = ["https://", "https://:8080", "https://[", "https://[::1", "https://a:b:1"];
-        assert_eq!(bad.map(is_origin), [false; 5]);
-        let bad =
-            ["https://Q.example", "https://a:", "https://a:70000", "https://a..b", "q.example"];
-        assert_eq!(bad.map(is_origin), [false; 5]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("flow", &["clock", "faults", "ledger", "live", "sale", "telemetry"]),
     ("http", &["faults", "flow", "random_text", "sale", "telemetry"]),
     ("loops", &["faults", "flow", "live::Ack", "sale"]),
-    ("config", &["http::Settings", "telemetry"]),
+    ("config", &["http::Settings", "sale::address", "telemetry"]),
     ("signals", &[]),
     ("gateway", &["config", "flow", "http", "ledger", "live", "loops", "sale", "telemetry"]),
     ("dev", &["config", "gateway", "http", "ledger", "random_text", "signals", "telemetry"]),

@@ -52,7 +52,10 @@ pub struct NewSale {
     #[schema(nullable = false, pattern = "^(shop|builtin)$", default = "shop")]
     checkout: Option<String>,
     /// Where an admitted shopper goes in a sale with `checkout` `shop`; `hold=<id>` is added to it
-    #[schema(max_length = 2000, pattern = "^https?://[!-\"$-.0-~][!-\"$-~]*$")]
+    #[schema(
+        max_length = 2000,
+        pattern = r"^https?://([a-z](-?[a-z0-9])*(\.[a-z](-?[a-z0-9])*)*|([1-9]?[0-9]\.){3}[1-9]?[0-9])(:[1-9][0-9]{0,3})?([/?][!\x22$-\[\]-~]*)?$"
+    )]
     checkout_url: Option<String>,
     #[schema(nullable = false, default = false)]
     hide_stock: Option<bool>,
@@ -110,7 +113,10 @@ pub struct ChangedSale {
     identity: Option<String>,
     #[schema(nullable = false, pattern = "^(shop|builtin)$")]
     checkout: Option<String>,
-    #[schema(max_length = 2000, pattern = "^https?://[!-\"$-.0-~][!-\"$-~]*$")]
+    #[schema(
+        max_length = 2000,
+        pattern = r"^https?://([a-z](-?[a-z0-9])*(\.[a-z](-?[a-z0-9])*)*|([1-9]?[0-9]\.){3}[1-9]?[0-9])(:[1-9][0-9]{0,3})?([/?][!\x22$-\[\]-~]*)?$"
+    )]
     checkout_url: Option<String>,
     #[schema(nullable = false)]
     hide_stock: Option<bool>,

@@ -1,5 +1,6 @@
 //! What a sale is and which rules hold for it. Pure: no I/O, no async, no clock.
 
+pub mod address;
 pub mod brand;
 pub mod colour;
 pub mod credential;

@@ -82,7 +82,17 @@ fn bad_settings() -> Vec<(&'static str, Value)> {
     bad.extend([("order", json!("draw")), ("identity", json!("verified"))]);
     bad.extend([("per_shopper", json!(2)), ("per_shopper", json!(0))]);
     bad.extend(["yes", ""].map(|flag| ("hide_stock", json!(flag))));
-    bad.push(("checkout_url", json!("javascript:alert(1)")));
+    let links = [
+        "javascript:alert(1)",
+        "https://?",
+        "https://",
+        "https:///a",
+        "https://me:x@a",
+        "https://a/#b",
+        "https://a b",
+        "",
+    ];
+    bad.extend(links.map(|link| ("checkout_url", json!(link))));
     bad.push(("colour", json!("red")));
     bad
 }
