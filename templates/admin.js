@@ -268,7 +268,9 @@
     let timer;
     const plan = async () => {
       const mine = (turn += 1);
-      const typed = new URLSearchParams(new FormData(form));
+      const typed = new URLSearchParams(
+        [...new FormData(form)].filter(([name]) => !name.startsWith('was.')),
+      );
       if (form.querySelector('[name=units]') && !typed.get('units')) return;
       const answer = await fetch(`${form.dataset.plan}?${typed}`, { cache: 'no-store' });
       const said = await answer.json();

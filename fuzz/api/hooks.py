@@ -24,8 +24,11 @@ def before_call(context, case, kwargs):
     # Millions of units in every sale would measure the machine and not the answers.
     if isinstance(case.body, dict) and isinstance(case.body.get("count"), int):
         case.body["count"] = min(case.body["count"], MOST_UNITS)
-    # A sale ends after it starts; the other time may be one that it has already.
+    # A sale ends after it starts; the other time may be one that it has already. A time that is over is refused.
     if isinstance(case.body, dict):
+        for name in ("starts_at", "ends_at"):
+            if isinstance(case.body.get(name), str):
+                case.body[name] = "2096" + case.body[name][4:]
         if case.body.get("ends_at"):
             case.body["starts_at"] = None
         elif "starts_at" in case.body:

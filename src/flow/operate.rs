@@ -54,6 +54,8 @@ pub enum Command {
     Close,
     Notice {
         text: Option<String>,
+        /// The notice that it takes the place of, where the caller knows one.
+        instead_of: Option<Option<String>>,
     },
 }
 
@@ -79,7 +81,7 @@ impl Command {
             Self::Create(settings) => json!({ "slug": settings.slug, "name": settings.name }),
             Self::Change { said, .. } => said.clone(),
             Self::Seed { count } | Self::Withdraw { count } => json!({ "count": count }),
-            Self::Notice { text } => json!({ "text": text }),
+            Self::Notice { text, .. } => json!({ "text": text }),
             Self::Open | Self::Pause | Self::Resume | Self::Close => json!({}),
         }
     }
@@ -203,7 +205,10 @@ async fn change(
             }
             Ok(true)
         }
-        Command::Notice { text } => {
+        Command::Notice { instead_of: Some(shown), .. } if sale.notice != *shown => {
+            Err(Refusal::Stale.into())
+        }
+        Command::Notice { text, .. } => {
             tx.set_notice(id, text.as_deref()).await?;
             Ok(sale.notice != *text)
         }

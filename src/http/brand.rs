@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::App;
 use super::body::Raw;
 use super::caller::{Caller, Operator, Steer};
-use super::console::operator_of;
-use super::operator::said;
+use super::console::{clash, mark, operator_of};
+use super::operator::said::{self, AsOf};
 use super::pages::{Posted, page, problem_page, see_other};
 use super::problem::{Code, Problem};
 use super::shapes::SaleShape;
@@ -22,6 +22,9 @@ use crate::flow::{FlowError, Refusal, Reply};
 use crate::random_text;
 use crate::sale::brand::{EVERY_LANGUAGE, WORDS};
 use crate::sale::{Brand, Sale};
+
+/// The fields of the form that are settings by themselves.
+const FIELDS: [&str; 4] = ["brand_name", "brand_picture", "accent_colour", "language"];
 
 /// What can be previewed: the room before joining, then each state of a ticket.
 const STATES: &[(&str, &str)] = &[
@@ -86,7 +89,7 @@ pub async fn form(
     };
     let is_known = |tag: &String| LANGUAGES.iter().any(|language| language.tag == tag);
     let words_for = shown.words.filter(is_known).unwrap_or_else(|| EVERY_LANGUAGE.to_owned());
-    let form = Form::new("brand", filled(&sale.settings.brand, &words_for));
+    let form = Form::saved("brand", filled(&sale.settings.brand, &words_for));
     let body = form_page(&operator, &sale, form, words_for, shown.done.is_some());
     page(&app, &headers, StatusCode::OK, &body.nonce, &body)
 }
@@ -128,28 +131,33 @@ fn filled(brand: &Brand, language: &str) -> Vec<(String, String)> {
     fields
 }
 
-/// The change that the form asks for, read by the rules of the API. Words of other languages stay.
-fn change(posted: &Posted, sale: &Sale) -> Result<Command, Problem> {
-    let text = |name: &str| match posted.get(name) {
-        "" => Value::Null,
-        text => json!(text),
-    };
-    let language = posted.get("words_for").to_owned();
+/// The change that these fields of the form ask for, read by the rules of the API. Words of other languages
+/// stay.
+fn change(
+    app: &App,
+    pairs: &[(String, String)],
+    language: &str,
+    sale: &Sale,
+) -> Result<Command, Problem> {
+    let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
     let mut words = sale.settings.brand.words.clone();
-    for (name, _) in WORDS {
-        let texts = words.entry(name.to_owned()).or_default();
-        match posted.get(name) {
-            "" => texts.remove(&language),
-            text => texts.insert(language.clone(), text.to_owned()),
-        };
+    let mut said = serde_json::Map::new();
+    for (name, typed) in pairs {
+        let typed = typed.trim();
+        if FIELDS.contains(&name.as_str()) {
+            said.insert(name.clone(), text(typed));
+        } else if WORDS.iter().any(|(word, _)| word == name) {
+            let texts = words.entry(name.clone()).or_default();
+            match typed {
+                "" => texts.remove(language),
+                text => texts.insert(language.to_owned(), text.to_owned()),
+            };
+            words.retain(|_, texts| !texts.is_empty());
+            said.insert("words".to_owned(), json!(words));
+        }
     }
-    words.retain(|_, texts| !texts.is_empty());
-    let said = json!({
-        "brand_name": text("brand_name"), "brand_picture": text("brand_picture"),
-        "accent_colour": text("accent_colour"), "language": text("language"), "words": words,
-    });
-    let mut fields = Raw(said.to_string().into_bytes()).fields()?;
-    let command = said::change_command(&mut fields, sale);
+    let mut fields = Raw(Value::Object(said).to_string().into_bytes()).fields()?;
+    let command = said::change_command(&mut fields, sale, AsOf::now(app));
     fields.finish()?;
     Ok(command)
 }
@@ -167,7 +175,10 @@ pub async fn save(
     };
     let words_for = posted.get("words_for").to_owned();
     let saved = async {
-        let command = change(&posted, &sale)?;
+        let now = Form::saved("brand", filled(&sale.settings.brand, &words_for));
+        let merged = now.merged(&posted.0);
+        clash(&app, &sale, &merged.clashes).await?;
+        let command = change(&app, &merged.changed, &words_for, &sale)?;
         let render = |outcome: &Result<Sale, Refusal>| match outcome {
             Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },
             Err(refusal) => Problem::from(refusal.clone()).reply(),
@@ -188,10 +199,9 @@ pub async fn save(
     if problem.faults.is_empty() {
         return failed(&app, &headers, &slug, &problem);
     }
-    let mut form = Form::new("brand", posted.0.clone());
-    for fault in &problem.faults {
-        form.fail(fault.field.clone(), fault.detail.clone());
-    }
+    let now = Form::saved("brand", filled(&sale.settings.brand, &words_for));
+    let mut form = now.again(&posted.0);
+    mark(&mut form, &problem, "brand_name");
     let body = form_page(&operator, &sale, form, words_for, false);
     page(&app, &headers, problem.status(), &body.nonce, &body)
 }
@@ -224,7 +234,8 @@ pub async fn preview_draft(
 ) -> Response {
     let shown = async {
         let (_, sale) = found(&app, &headers, &slug).await?;
-        let Command::Change { to, .. } = change(&posted, &sale)? else {
+        let Command::Change { to, .. } = change(&app, &posted.0, posted.get("words_for"), &sale)?
+        else {
             return Err(Problem::new(Code::Internal, "a form of this page is a change"));
         };
         let asked = Asked::new(&headers, Some(&format!("lang={}", posted.get("lang"))));

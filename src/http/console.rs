@@ -1,5 +1,6 @@
 //! The operator's console: make sales, steer them, watch the numbers.
 
+mod forms;
 pub mod ticket;
 
 use axum::extract::{Path, Query, State};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::assets;
-use super::body::{Fields, Raw};
+use super::body::Raw;
 use super::caller::{Asks, Caller, Look, Operator, Steer};
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::plan::{self, PlanShape};
@@ -22,13 +23,16 @@ use super::shapes::{
     AuditShape, HealthShape, HoldShape, OrderShape, RepairShape, SaleShape, StatsShape,
 };
 use super::views::{
-    self, AdminForms, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, Me, SaleRow,
+    AdminForms, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, Me, SaleRow,
 };
 use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
 use crate::flow::{self, FlowError, Reply, keyed, leave, lists, verdict};
 use crate::random_text;
 use crate::sale::{Fault, Sale, SaleId, Ticket};
+use forms::{as_of, demand_slug, fields, fields_but, units};
+
+pub(super) use forms::{clash, clash_text, mark};
 
 /// Rows of each table on a sale's page; the API has them all.
 const ROWS: i64 = 20;
@@ -146,7 +150,7 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) 
     };
     let made = async {
         let mut fields = fields_but(&posted, &["units", "expected_shoppers"])?;
-        let to = said::new_settings(&mut fields);
+        let to = said::new_settings(&mut fields, as_of(&app, &posted));
         let slug = to.slug.clone();
         fields.finish()?;
         let units = units(&posted)?;
@@ -183,21 +187,6 @@ async fn refused_creation(
     }
 }
 
-/// The units that a new sale begins with, if any.
-fn units(posted: &Posted) -> Result<Option<i32>, Problem> {
-    if posted.get("units").is_empty() {
-        return Ok(None);
-    }
-    let typed = vec![("count".to_owned(), posted.get("units").to_owned())];
-    let mut fields = Raw(said::form_fields(&typed).to_string().into_bytes()).fields()?;
-    let count = said::seed_count(&mut fields);
-    fields.finish().map_err(|mut problem| {
-        problem.faults.iter_mut().for_each(|fault| fault.field = "units".into());
-        problem
-    })?;
-    Ok(Some(count))
-}
-
 /// `POST /admin/plan`: the form that makes a sale, with what the sale would do.
 pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted) -> Response {
     let operator = match operator_of::<Steer>(&app, &headers).await {
@@ -218,31 +207,6 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted)
         }
         Err(problem) => failed(&app, &headers, &problem),
     }
-}
-
-/// Shows a problem's faults next to their fields; one without fields next to `otherwise`.
-pub(super) fn mark(form: &mut Form, problem: &Problem, otherwise: &str) {
-    for fault in &problem.faults {
-        form.fail(fault.field.clone(), fault.detail.clone());
-    }
-    if problem.faults.is_empty() {
-        form.fail(otherwise, problem.detail.clone());
-    }
-}
-
-/// These fields of a form, read by the API's own rules.
-fn fields(posted: &Posted, only: &[&str]) -> Result<Fields, Problem> {
-    fields_where(posted, |name| only.contains(&name))
-}
-
-/// All fields of a form but those that are the form's alone.
-fn fields_but(posted: &Posted, but: &[&str]) -> Result<Fields, Problem> {
-    fields_where(posted, |name| name != "idempotency_key" && !but.contains(&name))
-}
-
-fn fields_where(posted: &Posted, wanted: impl Fn(&str) -> bool) -> Result<Fields, Problem> {
-    let pairs: Vec<_> = posted.0.iter().filter(|(name, _)| wanted(name)).cloned().collect();
-    Raw(said::form_fields(&pairs).to_string().into_bytes()).fields()
 }
 
 /// `GET /admin/sales/{sale}`
@@ -340,7 +304,7 @@ pub async fn action(
     let done = if action == "plan" {
         Err(None)
     } else {
-        steer(&app, &operator, &sale, &action, &posted).await.map_err(Some)
+        steer(&app, &operator, sale.id, &action, &posted).await.map_err(Some)
     };
     let problem = match done {
         Ok(()) => {
@@ -349,27 +313,45 @@ pub async fn action(
         Err(None) => return forecast(&app, &operator, &headers, &sale, &posted).await,
         Err(Some(problem)) => problem,
     };
-    match sale_page(&app, &operator, &sale, None).await {
+    refused_action(&app, &operator, &headers, &sale, &action, &posted, &problem).await
+}
+
+/// The sale's page as it is now, with what was typed and what was wrong with it.
+async fn refused_action(
+    app: &App,
+    operator: &Caller,
+    headers: &HeaderMap,
+    sale: &Sale,
+    action: &str,
+    posted: &Posted,
+    problem: &Problem,
+) -> Response {
+    let shown = async {
+        let sale = app.gate.sale(&sale.id.to_string()).await?;
+        sale_page(app, operator, &sale, None).await
+    };
+    match shown.await {
         Ok(mut body) => {
-            let (form, name, field) = match action.as_str() {
-                "seed" => (&mut body.forms.seed, "seed", "count"),
-                "withdraw" => (&mut body.forms.withdraw, "withdraw", "count"),
-                "pace" => (&mut body.forms.pace, "pace", "batch_size"),
-                "notice" => (&mut body.forms.notice, "notice", "text"),
-                "close" => (&mut body.forms.close, "close", "slug"),
-                "remove" => (&mut body.forms.remove, "remove", "ticket"),
-                "settings" => (&mut body.forms.settings, "settings", "max_waiting"),
+            let forms = &mut body.forms;
+            let (form, field) = match action {
+                "seed" => (&mut forms.seed, "count"),
+                "withdraw" => (&mut forms.withdraw, "count"),
+                "pace" => (&mut forms.pace, "batch_size"),
+                "notice" => (&mut forms.notice, "text"),
+                "close" => (&mut forms.close, "slug"),
+                "remove" => (&mut forms.remove, "ticket"),
+                "settings" => (&mut forms.settings, "max_waiting"),
                 _ => {
                     body.flash = Some(Flash { text: problem.detail.clone(), bad: true });
-                    return page(&app, &headers, problem.status(), &body.nonce.clone(), &body);
+                    return page(app, headers, problem.status(), &body.nonce.clone(), &body);
                 }
             };
-            *form = Form::new(name, posted.0.clone());
-            mark(form, &problem, field);
+            *form = form.again(&posted.0);
+            mark(form, problem, field);
             body.flash = Some(Flash { text: problem.title().into(), bad: true });
-            page(&app, &headers, problem.status(), &body.nonce.clone(), &body)
+            page(app, headers, problem.status(), &body.nonce.clone(), &body)
         }
-        Err(problem) => failed(&app, &headers, &problem),
+        Err(problem) => failed(app, headers, &problem),
     }
 }
 
@@ -388,7 +370,7 @@ async fn forecast(
     let planned = planned.await;
     match sale_page(app, me, sale, None).await {
         Ok(mut body) => {
-            body.forms.pace = Form::new("pace", posted.0.clone());
+            body.forms.pace = body.forms.pace.again(&posted.0);
             let status = match planned {
                 Ok(plan) => {
                     body.forecast = plan.text;
@@ -405,49 +387,47 @@ async fn forecast(
     }
 }
 
-/// What cannot be undone asks for the sale's slug.
-fn demand_slug(posted: &Posted, sale: &Sale) -> Result<(), Problem> {
-    if posted.get("slug") == sale.settings.slug {
-        return Ok(());
-    }
-    let rule = format!("type {}, the sale's slug: this cannot be undone", sale.settings.slug);
-    Err(Problem::invalid(vec![Fault::new("slug", rule)]))
-}
-
-/// What a settings form may change. Times that were left as they are shown are not sent, for a form knows
-/// them to the second only; a box that is not ticked says no.
-fn settings_change(posted: &Posted, sale: &Sale) -> Result<Command, Problem> {
-    let shown = [
-        ("starts_at", views::local_time(sale.settings.starts_at)),
-        ("ends_at", views::local_time(sale.settings.ends_at)),
-    ];
-    let mut pairs: Vec<(String, String)> = posted.0.clone();
-    pairs.retain(|(name, text)| {
-        !shown.iter().any(|(time, shown)| time == name && text.trim() == shown)
-    });
-    if !pairs.iter().any(|(name, _)| name == "hide_stock") {
-        pairs.push(("hide_stock".to_owned(), "false".to_owned()));
-    }
-    let known = ["starts_at", "ends_at", "max_waiting", "checkout_window_seconds", "hide_stock"];
-    let mut fields = fields(&Posted(pairs), &known)?;
-    let command = said::change_command(&mut fields, sale);
-    fields.finish()?;
-    Ok(command)
-}
+/// Attempts to change settings that somebody else is changing, too.
+const CHANGE_ATTEMPTS: u32 = 5;
 
 async fn steer(
     app: &App,
     operator: &Operator<Steer>,
-    sale: &Sale,
+    sale: SaleId,
     action: &str,
     posted: &Posted,
 ) -> Result<(), Problem> {
-    let command = match action {
+    for attempt in 1.. {
+        let sale = app.gate.sale(&sale.to_string()).await?;
+        if action == "remove" {
+            demand_slug(posted, &sale)?;
+            let ticket: Ticket = posted.get("ticket").parse().map_err(|_| {
+                Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")])
+            })?;
+            return Ok(leave::remove(&app.gate, &operator.actor, sale.id, ticket).await?);
+        }
+        let command = command(app, &sale, action, posted).await?;
+        match act(app, operator, sale.id, command, posted.key()).await {
+            // Changed between the look and the change: hold the form against what is there now.
+            Err(Problem { code: Code::Stale, .. }) if attempt < CHANGE_ATTEMPTS => continue,
+            done => return done,
+        }
+    }
+    Err(Problem::new(Code::Stale, "somebody else keeps changing this sale"))
+}
+
+async fn command(
+    app: &App,
+    sale: &Sale,
+    action: &str,
+    posted: &Posted,
+) -> Result<Command, Problem> {
+    Ok(match action {
         "seed" | "withdraw" => {
             if action == "withdraw" {
                 demand_slug(posted, sale)?;
             }
-            let mut fields = fields(posted, &["count"])?;
+            let mut fields = fields(&posted.0, &["count"])?;
             let count = said::seed_count(&mut fields);
             fields.finish()?;
             if action == "seed" { Command::Seed { count } } else { Command::Withdraw { count } }
@@ -459,33 +439,33 @@ async fn steer(
             demand_slug(posted, sale)?;
             Command::Close
         }
-        "pace" => {
-            let pace = ["batch_size", "admit_interval_ms", "max_in_checkout"];
-            let mut fields = fields(posted, &pace)?;
-            let command = said::change_command(&mut fields, sale);
+        "pace" | "settings" => {
+            let now = AdminForms::new(&parse(json!(SaleShape::from(sale)))?, None);
+            let now = if action == "pace" { now.pace } else { now.settings };
+            let merged = now.merged(&posted.0);
+            clash(app, sale, &merged.clashes).await?;
+            let known: Vec<_> = merged.changed.iter().map(|(name, _)| name.as_str()).collect();
+            let mut fields = fields(&merged.changed, &known)?;
+            let command = said::change_command(&mut fields, sale, as_of(app, posted));
             fields.finish()?;
             command
         }
-        "settings" => settings_change(posted, sale)?,
         "notice" => {
-            let text = posted.get("text");
-            let text = (!text.is_empty()).then(|| text.to_owned());
+            let now =
+                AdminForms::new(&parse(json!(SaleShape::from(sale)))?, sale.notice.as_deref());
+            let merged = now.notice.merged(&posted.0);
+            clash(app, sale, &merged.clashes).await?;
+            let text = merged.changed.first().map(|(_, text)| text.clone());
+            // What was not changed stays as it is.
+            let text = text.or_else(|| sale.notice.clone()).filter(|text| !text.is_empty());
             let faults = said::notice_faults(text.as_deref());
             if !faults.is_empty() {
                 return Err(Problem::invalid(faults));
             }
-            Command::Notice { text }
-        }
-        "remove" => {
-            demand_slug(posted, sale)?;
-            let ticket: Ticket = posted.get("ticket").parse().map_err(|_| {
-                Problem::invalid(vec![Fault::new("ticket", "must be a ticket's id")])
-            })?;
-            return Ok(leave::remove(&app.gate, &operator.actor, sale.id, ticket).await?);
+            Command::Notice { text, instead_of: Some(sale.notice.clone()) }
         }
         _ => return Err(Problem::not_found("action")),
-    };
-    act(app, operator, sale.id, command, posted.key()).await
+    })
 }
 
 async fn act(

@@ -31,7 +31,7 @@ pub use admin::{
 pub use brand::{AdminBrandPage, Look};
 pub use form::Form;
 use format as filters;
-pub use format::{Plain, count, local_time};
+pub use format::{Plain, count, stamp_text};
 pub use report::ReportPage;
 pub use standing::Standing;
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};

@@ -24,6 +24,7 @@ mod drain;
 mod endings;
 mod exports;
 mod failover;
+mod forms;
 mod frames;
 mod giving_way;
 mod holds;

@@ -55,6 +55,31 @@ async fn a_sale_opens_and_closes_as_scheduled_in_the_order_of_joining() {
 }
 
 #[tokio::test]
+async fn a_time_that_is_over_is_refused_and_does_nothing_at_once() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    let hour = Duration::from_secs(3_600);
+    let (over, later) = (in_seconds(&sale, 0).await - hour, in_seconds(&sale, 0).await + hour);
+    for field in ["starts_at", "ends_at"] {
+        shop.change(&sale, json!({ field: over })).await.names(&[field]);
+        let new = json!({ "slug": "late", "name": "Late", field: over });
+        shop.tell("/sales", new).await.names(&[field]);
+    }
+    let both = json!({ "starts_at": over, "ends_at": over + Duration::from_secs(60) });
+    shop.change(&sale, both).await.names(&["starts_at", "ends_at"]);
+    assert_eq!(sale.facts().await["status"], "open");
+    assert_eq!(shop.change(&sale, json!({ "ends_at": later })).await.status, 200);
+
+    // A sale that has started is changed without a word about its start.
+    let soon = shop.sale(json!({ "starts_at": in_seconds(&sale, 1).await })).await;
+    soon.becomes("open").await;
+    let starts = shop.ask(&soon.path("")).await.body["starts_at"].clone();
+    let changed = shop.change(&soon, json!({ "max_waiting": 5, "starts_at": starts })).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    shop.change(&soon, json!({ "starts_at": over })).await.names(&["starts_at"]);
+}
+
+#[tokio::test]
 async fn a_start_that_is_taken_back_does_not_happen_and_an_open_by_hand_needs_none() {
     let shop = Shop::open().await;
     let sale = shop.sale(json!({ "starts_at": "2099-01-01T12:00:00Z" })).await;

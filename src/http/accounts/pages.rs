@@ -12,14 +12,14 @@ use crate::flow::{Reply, keyed};
 use crate::http::App;
 use crate::http::body::{Fields, Raw};
 use crate::http::caller::{Caller, Manage};
-use crate::http::console::{failed, mark, operator_of};
+use crate::http::console::{clash_text, failed, mark, operator_of};
 use crate::http::pages::{Posted, page, see_other};
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::views::{
     AccountChangeRow, Flash, Form, KeyRow, KeysPage, Me, OperatorRow, OperatorsPage,
 };
 use crate::random_text;
-use crate::sale::{Fault, Role};
+use crate::sale::{Fault, OperatorId, Role};
 
 /// Changes of accounts on a page; the API has them all.
 const CHANGES: i64 = 20;
@@ -164,7 +164,9 @@ pub async fn change_operator(
             "role" => {
                 let role = Role::parse(posted.get("role")).filter(|role| role.is_for_people());
                 let fault = || Problem::invalid(vec![Fault::new("role", super::OF_PEOPLE)]);
-                Change { role: Some(role.ok_or_else(fault)?), password: None }
+                let role = role.ok_or_else(fault)?;
+                demand_role_shown(&app, id, role, posted.get("was.role")).await?;
+                Change { role: Some(role), password: None }
             }
             "reset" => Change { role: None, password: Some(posted.whole("password").to_owned()) },
             "remove" => return Ok(accounts::remove(&app.gate, &me.actor, id).await?),
@@ -177,6 +179,25 @@ pub async fn change_operator(
         Ok(()) => see_other(&format!("/admin/operators?done={action}")),
         Err(problem) => operators_again(&app, &headers, &me, &problem, operator_form()).await,
     }
+}
+
+/// Refuses a change of a role that somebody else changed since the page was made.
+async fn demand_role_shown(
+    app: &App,
+    id: OperatorId,
+    typed: Role,
+    shown: &str,
+) -> Result<(), Problem> {
+    let all = accounts::operators(&app.gate).await?;
+    let Some(now) = all.iter().find(|operator| operator.id == id) else { return Ok(()) };
+    if shown.is_empty() || shown == now.role.as_str() || now.role == typed {
+        return Ok(());
+    }
+    let changes = accounts::changes(&app.gate, None, CHANGES).await?;
+    let last = changes.iter().find(|change| change.subject == now.name);
+    let who = last.map(|change| (change.actor.as_str(), change.at));
+    let text = clash_text(typed.as_str(), now.role.as_str(), who);
+    Err(Problem::new(Code::Stale, format!("The role of {}: {text}.", now.name)))
 }
 
 /// `GET /admin/keys`

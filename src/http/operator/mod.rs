@@ -24,7 +24,7 @@ use crate::flow::lists::stats as count;
 use crate::flow::operate::{Command, Render, operate};
 use crate::flow::{Refusal, Reply, audit, keyed, leave};
 use crate::sale::{Sale, SaleId, Ticket};
-use said::{change_command, new_settings, notice_faults, seed_count};
+use said::{AsOf, change_command, new_settings, notice_faults, seed_count};
 
 /// Attempts to change settings that somebody else is changing, too.
 const CHANGE_ATTEMPTS: u32 = 5;
@@ -79,7 +79,8 @@ async fn apply(
 
 /// Create a sale
 ///
-/// `slug` and `name` are needed; everything else has a default.
+/// `slug` and `name` are needed; everything else has a default. A `starts_at` or `ends_at` that is over is
+/// refused: `POST …/open` opens a sale at once.
 #[utoipa::path(post, path = "/api/v1/admin/sales", tag = "operator", security(("api_key" = [])),
     request_body = NewSale, params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = SaleShape), (status = 400, body = ProblemShape),
@@ -92,7 +93,7 @@ pub async fn create(
     body: Raw,
 ) -> Result<Reply, Problem> {
     let mut fields = body.fields()?;
-    let to = new_settings(&mut fields);
+    let to = new_settings(&mut fields, AsOf::now(&app));
     fields.finish()?;
     let command = Command::Create(to);
     apply(&app, &operator, SaleId::new(), command, (&headers, &body), render_created).await
@@ -112,8 +113,9 @@ pub async fn show(
 
 /// Change a sale
 ///
-/// Takes the settings of creation; what is not named stays. A change to a running sale acts on the next
-/// batch.
+/// Takes the settings of creation; what is not named stays, and only what is changed is checked. A change to
+/// a running sale acts on the next batch. A `starts_at` or `ends_at` that is changed to a time that is over is
+/// refused: `POST …/open` and `POST …/close` act at once.
 #[utoipa::path(patch, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
     params(("sale" = String, Path)), request_body = Option<ChangedSale>,
     responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
@@ -128,7 +130,7 @@ pub async fn change(
     for attempt in 1.. {
         let sale = app.gate.sale(&sale).await?;
         let mut fields = body.fields()?;
-        let command = change_command(&mut fields, &sale);
+        let command = change_command(&mut fields, &sale, AsOf::now(&app));
         fields.finish()?;
         match apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await {
             // Two operators changed different things at once: put this change on top of the other.
@@ -251,7 +253,15 @@ pub async fn notice(
     fields.add(notice_faults(text.as_deref()));
     fields.finish()?;
     let id = app.gate.sale(&sale).await?.id;
-    apply(&app, &operator, id, Command::Notice { text }, (&headers, &body), render_sale).await
+    apply(
+        &app,
+        &operator,
+        id,
+        Command::Notice { text, instead_of: None },
+        (&headers, &body),
+        render_sale,
+    )
+    .await
 }
 
 /// Remove a shopper from the line

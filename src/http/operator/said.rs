@@ -1,33 +1,58 @@
 //! What an operator may say of a sale: read field by field, from JSON or from a form, by the same rules.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::flow::operate::{Command, MOST_UNITS};
+use crate::http::App;
 use crate::http::body::Fields;
 use crate::sale::{Brand, Checkout, Fault, Sale, Settings};
 
 /// Longest notice, in characters.
 const LONGEST_NOTICE: usize = 500;
 
+/// By which time the times of a schedule are judged.
+#[derive(Debug, Clone, Copy)]
+pub struct AsOf {
+    pub now: Timestamp,
+    /// A person was asked, and wants a sale that opens at once.
+    pub opens_at_once: bool,
+}
+
+impl AsOf {
+    /// The rule of the API: a time that is over is refused.
+    pub fn now(app: &App) -> Self {
+        Self { now: app.gate.clock.now(), opens_at_once: false }
+    }
+
+    fn faults(self, to: &Settings, before: Option<&Settings>) -> Vec<Fault> {
+        let mut faults = to.times_over(before, self.now);
+        faults.retain(|fault| !(self.opens_at_once && fault.field == "starts_at"));
+        faults
+    }
+}
+
 /// The settings of a new sale; what is wrong with them is in `fields`.
-pub fn new_settings(fields: &mut Fields) -> Settings {
+pub fn new_settings(fields: &mut Fields, as_of: AsOf) -> Settings {
     let (has_slug, has_name) = (fields.has("slug"), fields.has("name"));
     fields.demand("slug", has_slug.then_some(()));
     fields.demand("name", has_name.then_some(()));
     let to = settings(fields, Settings::default());
     fields.add(to.faults());
+    fields.add(as_of.faults(&to, None));
     to
 }
 
 /// The change that `fields` ask for; what is wrong with it is in `fields`.
-pub fn change_command(fields: &mut Fields, sale: &Sale) -> Command {
+pub fn change_command(fields: &mut Fields, sale: &Sale, as_of: AsOf) -> Command {
     let mut said = fields.said();
     // The audit keeps what was changed; a picture would bury it.
     if let Some(picture) = said.get_mut("brand_picture").filter(|said| said.is_string()) {
         *picture = json!("a picture");
     }
     let to = settings(fields, sale.settings.clone());
-    fields.add(to.faults());
+    fields.add(to.faults_since(&sale.settings));
+    fields.add(as_of.faults(&to, Some(&sale.settings)));
     Command::Change { from: sale.settings.clone(), to, said }
 }
 
@@ -173,7 +198,8 @@ mod tests {
         let body = json!({ "slug": "a", "name": "A", "order": "draw", "identity": "verified",
                            "per_shopper": 2, "warehouses": [] });
         let mut fields = Raw(body.to_string().into_bytes()).fields().unwrap();
-        new_settings(&mut fields);
+        let now = "2026-11-27T12:00:00Z".parse().unwrap();
+        new_settings(&mut fields, AsOf { now, opens_at_once: false });
         let problem = fields.finish().unwrap_err();
         let said: Vec<_> =
             problem.faults.iter().map(|f| (f.field.as_str(), f.detail.as_str())).collect();

@@ -84,6 +84,7 @@ pub struct AdminSale {
     pub checkout_window_seconds: u64,
     pub expiry_grace_seconds: u64,
     pub checkout: String,
+    pub checkout_url: Option<String>,
     pub hide_stock: bool,
     pub max_waiting: u64,
 }
@@ -198,14 +199,16 @@ impl AdminForms {
             ("max_waiting", sale.max_waiting.to_string()),
             ("checkout_window_seconds", sale.checkout_window_seconds.to_string()),
             ("hide_stock", sale.hide_stock.to_string()),
+            ("checkout", sale.checkout.clone()),
+            ("checkout_url", sale.checkout_url.clone().unwrap_or_default()),
         ];
         let empty = |name| Form::new(name, [("", ""); 0]);
         Self {
             seed: empty("seed"),
             withdraw: empty("withdraw"),
-            pace: Form::new("pace", pace),
-            settings: Form::new("settings", settings),
-            notice: Form::new("notice", [("text", notice.unwrap_or_default())]),
+            pace: Form::saved("pace", pace),
+            settings: Form::saved("settings", settings),
+            notice: Form::saved("notice", [("text", notice.unwrap_or_default())]),
             close: empty("close"),
             remove: empty("remove"),
             find: empty("find"),

@@ -124,7 +124,12 @@ pub fn sentence_text(text: &str) -> String {
 /// A day and time for tables, which say that they are in UTC: `2026-11-27 12:41:08`.
 #[filter_fn]
 pub fn stamp(at: impl Plain<Timestamp>, _: &dyn Values) -> askama::Result<String> {
-    Ok(utc(at.plain(), "%Y-%m-%d %H:%M:%S"))
+    Ok(stamp_text(at.plain()))
+}
+
+/// The same outside of a template.
+pub fn stamp_text(at: Timestamp) -> String {
+    utc(at, "%Y-%m-%d %H:%M:%S")
 }
 
 /// A time as the field of a form has it, in UTC; empty for none.
