@@ -64,6 +64,8 @@ metrics! {
         "From a request to the beginning of its answer. Labels method, route, status";
     LIMITED = counter "ropeline_limited_total",
         "Calls turned away for coming too fast. Label limit: joins, calls, failures, connections, slots";
+    ORIGIN_REFUSED = counter "ropeline_origin_refused_total",
+        "Changes refused because the page that sent them is at another address than ROPELINE_PUBLIC_URL";
     CONNECTIONS = gauge "ropeline_connections", "Connections open now";
 }
 

@@ -9,7 +9,7 @@ mod of_postgres;
 mod of_redis;
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -92,11 +92,47 @@ pub struct SelfCheck {
     /// Of the process itself; it does not change.
     of_process: RwLock<Vec<Finding>>,
     standing: RwLock<Arc<Standing>>,
+    /// What requests showed, each until a moment at which it is over unless it was met again.
+    met: Mutex<Vec<Met>>,
     /// A store is back.
     again: Notify,
 }
 
+/// A finding that requests showed.
+#[derive(Debug)]
+struct Met {
+    finding: Finding,
+    until: Instant,
+    logged: Instant,
+    /// How often since it was logged.
+    times: u64,
+}
+
 impl SelfCheck {
+    /// Notes what a request showed of the set-up, for so long. It is logged when it is new, and then counted and
+    /// logged once a minute.
+    pub fn met(&self, finding: Finding, shown_for: Duration) {
+        let now = Instant::now();
+        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.retain(|one| one.until > now);
+        let Some(known) = met.iter_mut().find(|one| one.finding.name == finding.name) else {
+            met.push(Met { finding, until: now + shown_for, logged: now, times: 0 });
+            return self.look_soon();
+        };
+        known.until = now + shown_for;
+        known.times += 1;
+        if now - known.logged > AGAIN_EVERY {
+            tracing::warn!(finding = finding.name, times = known.times, "again: {}", finding.text);
+            (known.finding, known.logged, known.times) = (finding, now, 0);
+        }
+    }
+
+    fn of_requests(&self) -> Vec<Finding> {
+        let now = Instant::now();
+        let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
+        met.iter().filter(|one| one.until > now).map(|one| one.finding.clone()).collect()
+    }
+
     /// Says what was found of the process, before the stores are asked.
     pub fn set_process(&self, findings: Vec<Finding>) {
         *self.of_process.write().unwrap_or_else(PoisonError::into_inner) = findings;
@@ -230,6 +266,7 @@ pub async fn keep_looking(gate: &Gate) {
 /// How the process and both stores are set up.
 async fn stores(gate: &Gate) -> Result<Standing, FlowError> {
     let mut findings = gate.selfcheck.of_process();
+    findings.extend(gate.selfcheck.of_requests());
     let check = gate.live.check().await?;
     findings.extend(of_redis::judge(check.as_ref()));
     let asked = Instant::now();

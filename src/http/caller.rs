@@ -6,13 +6,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, header};
 use axum_extra::extract::CookieJar;
 use ipnet::IpNet;
 
 use super::App;
 use super::problem::{Code, Problem};
-use crate::faults::{Mistake, made};
 use crate::flow::Refusal;
 use crate::sale::{Claim, SaleId, Ticket};
 
@@ -29,6 +28,10 @@ const MOVER: &str = "ropeline-mover";
 const MOVER_HOURS: i64 = 1;
 /// Followed by the sale's id.
 const TICKET: &str = "ropeline-ticket-";
+
+/// Says that this browser sends cookies back. The pages of a form give it, and what would give a cookie of its own
+/// asks for it first: a place that the browser cannot prove later would be nobody's.
+const KEEPS: &str = "ropeline-keeps";
 
 /// The bearer token of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -112,7 +115,7 @@ impl Shopper {
 }
 
 /// The credential of a WebSocket client that can set no headers: the second subprotocol.
-fn subprotocol(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let mut offered = offered.split(',').map(str::trim);
     (offered.next() == Some("ropeline.v1")).then(|| offered.next()).flatten()
@@ -121,6 +124,38 @@ fn subprotocol(headers: &HeaderMap) -> Option<&str> {
 /// The `Set-Cookie` that keeps a ticket in a browser.
 pub fn ticket_cookie(app: &App, sale: SaleId, credential: &str) -> String {
     cookie(app, &format!("{TICKET}{sale}"), credential, "Lax", TICKET_DAYS * 24)
+}
+
+impl App {
+    /// Refuses a form whose outcome is a cookie, of a browser that keeps none.
+    ///
+    /// # Errors
+    /// `cookies-needed` when the form came without any cookie of ours; nothing was done then.
+    pub fn demand_cookies(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let jar = CookieJar::from_headers(headers);
+        let is_ours = |name: &str| name.starts_with(&cookie_name(self, "ropeline-"));
+        if bearer(headers).is_some() || jar.iter().any(|cookie| is_ours(cookie.name())) {
+            return Ok(());
+        }
+        let mut detail = "this browser sent no cookie back, and this form gives one; allow cookies for this site, \
+                          then open the page of the form again"
+            .to_owned();
+        if self.is_https() {
+            let ours = self.public_origin.as_deref().unwrap_or_default();
+            detail.push_str(&format!(
+                ". Cookies are also lost where the page was opened over http: ROPELINE_PUBLIC_URL is {ours}, so \
+                 open it there"
+            ));
+        }
+        Err(Problem::new(Code::CookiesNeeded, detail))
+    }
+
+    /// The `Set-Cookie` of a page with such a form. It lasts as long as the browser runs.
+    pub fn keeps_cookie(&self) -> String {
+        let name = cookie_name(self, KEEPS);
+        let secure = if self.is_https() { "; Secure" } else { "" };
+        format!("{name}=1; Path=/; HttpOnly; SameSite=Lax{secure}")
+    }
 }
 
 /// The name of the browser that takes a place over, so that pressing twice is the same as once.
@@ -147,46 +182,6 @@ fn cookie(app: &App, name: &str, value: &str, same_site: &str, hours: i64) -> St
 /// one; browsers take the prefix over HTTPS only.
 fn cookie_name(app: &App, name: &str) -> String {
     if app.is_https() { format!("__Host-{name}") } else { name.to_owned() }
-}
-
-impl App {
-    /// Refuses a change that another site's page sent with this browser's cookies.
-    ///
-    /// # Errors
-    /// `origin-not-allowed` when an `Origin` is named that is not ours.
-    pub fn check_origin(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        if made(Mistake::NoOriginCheck) {
-            return Ok(());
-        }
-        let is_a_look = method.is_safe() && !headers.contains_key(header::UPGRADE);
-        // Only cookies come along by themselves; whoever names a credential has it.
-        let by_cookie = headers.contains_key(header::COOKIE)
-            && bearer(headers).is_none()
-            && subprotocol(headers).is_none();
-        if is_a_look || !by_cookie { Ok(()) } else { self.demand_origin(headers) }
-    }
-
-    /// The same for the forms of our own pages, whoever sends them.
-    ///
-    /// # Errors
-    /// `origin-not-allowed` when an `Origin` is named that is not ours.
-    pub fn demand_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-        let is_ours = origin.to_str().is_ok_and(|origin| match &self.public_origin {
-            Some(ours) => origin == ours,
-            None => is_host(origin, headers.get(header::HOST)),
-        });
-        if is_ours {
-            return Ok(());
-        }
-        Err(Problem::new(Code::OriginNotAllowed, "this request came from a page of another site"))
-    }
-}
-
-/// Without a public URL, an origin is ours when it names the host that was asked.
-fn is_host(origin: &str, host: Option<&HeaderValue>) -> bool {
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    authority.is_some() && authority == host.and_then(|host| host.to_str().ok())
 }
 
 /// The address that a request counts against: the peer, or the nearest hop that no trusted proxy wrote.
@@ -253,14 +248,5 @@ mod tests {
         assert_eq!(offer("ropeline.v1, abc").as_deref(), Some("abc"));
         assert_eq!(offer("ropeline.v1"), None);
         assert_eq!(offer("other, abc"), None);
-    }
-
-    #[test]
-    fn an_origin_without_a_public_url_must_name_the_host_asked() {
-        let host = HeaderValue::from_static("127.0.0.1:8080");
-        assert!(is_host("http://127.0.0.1:8080", Some(&host)));
-        assert!(!is_host("http://127.0.0.1:9090", Some(&host)));
-        assert!(!is_host("null", Some(&host)));
-        assert!(!is_host("null", None));
     }
 }

@@ -16,6 +16,7 @@ pub mod live;
 pub mod moves;
 pub mod operator;
 pub mod ops;
+mod origin;
 pub mod pages;
 pub mod problem;
 pub mod report;
@@ -30,23 +31,24 @@ pub mod views;
 mod wire;
 pub mod words;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
+use futures_util::FutureExt;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use tower_http::CompressionLevel;
-use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -59,6 +61,7 @@ use accounts::{login, pages as desk};
 use caller::KeyDigest;
 use limits::Limits;
 use live::Watchers;
+use pages::Visitor;
 use problem::{Code, Problem};
 use times::Times;
 
@@ -161,7 +164,8 @@ impl App {
         title = "ropeline",
         description = "A fair line in front of a flash sale, and never a unit sold twice.\n\n\
             JSON in and out; times are RFC 3339 in UTC. `{sale}` is a sale's `id` or `slug`. \
-            A refusal is `application/problem+json`; match on its `code`. \
+            A refusal is `application/problem+json`; match on its `code`. A browser that opens an address or sends a \
+            form (`Sec-Fetch-Mode: navigate`) is told the same as a page. \
             `Idempotency-Key` is honoured on every POST that makes or changes something."
     ),
     components(schemas(problem::ProblemShape, problem::FaultShape)),
@@ -309,7 +313,6 @@ pub fn router(app: App) -> Router {
         .fallback(any(nothing_here))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), timed))
-        .layer(CatchPanicLayer::custom(panicked))
         .with_state(app)
 }
 
@@ -330,47 +333,50 @@ fn reshaped(status: StatusCode) -> Problem {
     Problem::new(code, "the address or the request is not well formed")
 }
 
-async fn nothing_here(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Response {
-    let problem = Problem::new(Code::NotFound, "there is no such address");
-    if pages::wants_html(&headers) && !uri.path().starts_with("/api/") {
-        return pages::shopper_problem(&app, &headers, &problem, None);
-    }
-    problem.into_response()
+async fn nothing_here() -> Problem {
+    Problem::new(Code::NotFound, "there is no such address")
 }
 
 async fn wrong_method() -> Problem {
     Problem::new(Code::MethodNotAllowed, "this address is not asked in this way")
 }
 
-fn panicked(cause: Box<dyn std::any::Any + Send>) -> Response {
+fn panicked(cause: &(dyn std::any::Any + Send)) -> Problem {
     let text = cause
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| cause.downcast_ref::<&str>().copied());
     tracing::error!(cause = text, "a handler panicked");
-    Problem::new(Code::Internal, "the fault is ours and was written down").into_response()
+    Problem::new(Code::Internal, "the fault is ours and was written down")
 }
 
 /// Longest wait for an answer to begin. Steps have shorter limits of their own; this one is for a Postgres
 /// that is frozen and can end nothing itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// Counts each call against its address, times its answer by route, bounds it, and lets nobody keep it or
-/// guess at its content type. One layer: each costs every request.
+/// Counts each call against its address, times its answer by route, bounds it, turns a panic into an answer and a
+/// refusal of a browser into a page, and lets nobody keep it or guess at its content type. One layer: each costs
+/// every request.
 async fn timed(State(app): State<App>, request: Request, next: Next) -> Response {
+    let visitor = Visitor::of(&request);
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = times::named(request.method());
     let is_safe = request.method().is_safe();
     let started = Instant::now();
-    let mut response = match timeout(ANSWER_WITHIN, limits::pass(&app, request, next)).await {
-        Ok(response) if is_unshaped(&response) => reshaped(response.status()).into_response(),
-        Ok(response) => response,
+    let handled = AssertUnwindSafe(limits::pass(&app, request, next)).catch_unwind();
+    let mut response = match timeout(ANSWER_WITHIN, handled).await {
+        Ok(Ok(response)) if is_unshaped(&response) => reshaped(response.status()).into_response(),
+        Ok(Ok(response)) => response,
+        Ok(Err(cause)) => panicked(&*cause).into_response(),
         Err(_) if is_safe => Problem::new(Code::Unavailable, "no answer in time").into_response(),
         Err(_) => {
             let detail = "no answer in time; it may have been done, so repeat it with the same key";
             Problem::new(Code::UnknownOutcome, detail).into_response()
         }
     };
+    if let Some(visitor) = visitor {
+        response = visitor.shown(&app, response);
+    }
     let (status, took) = (response.status().as_u16(), started.elapsed());
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     tracing::debug!(method, route, status, ms = took.as_millis() as u64, "answered");

@@ -167,6 +167,10 @@ pub async fn take_on_page(
     headers: HeaderMap,
     _: Posted,
 ) -> Response {
+    // Without a cookie the place would leave the one device and not come to the other.
+    if let Err(problem) = app.demand_cookies(&headers) {
+        return failed(&app, &headers, &sale, &problem);
+    }
     let key = caller::mover(&app, &headers).unwrap_or_else(random_text);
     match taken(&app, &code, &key, &headers).await {
         Ok(claim) => {

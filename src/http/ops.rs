@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::caller::Caller;
-use super::pages::{page, problem_page, see_other, wants_html};
+use super::pages::{is_for_a_person, page, problem_page, see_other};
 use super::problem::{Code, Problem, ProblemShape, respond};
 use super::views::{Answer, DocsPage, Operation, OperationGroup, Param};
 use crate::random_text;
@@ -89,7 +89,7 @@ pub async fn home(State(app): State<App>, headers: HeaderMap) -> Response {
     }
     let problem =
         Problem::new(Code::NotFound, "a sale has an address of its own: /s/ and its name");
-    if wants_html(&headers) {
+    if is_for_a_person(&headers, "/") {
         let ways = [("/docs", "For engineers: the API"), ("/admin", "For operators: the console")];
         return problem_page(&app, &headers, &problem, &ways);
     }

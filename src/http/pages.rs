@@ -3,12 +3,12 @@
 
 use askama::Template;
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::App;
 use super::body::Raw;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, Refused};
 use super::views::{FieldError, ProblemPage, Way};
 use super::words::{Asked, Words};
 use crate::random_text;
@@ -64,6 +64,8 @@ fn said_to_shoppers(code: Code) -> (&'static str, &'static str) {
         Code::Moved => ("moved", "moved-help"),
         Code::LinkEnded => ("link-ended", "link-ended-help"),
         Code::AlreadyInLine => ("already-in-line", "already-in-line-help"),
+        Code::CookiesNeeded => ("cookies-off", "cookies-off-help"),
+        Code::OriginNotAllowed => ("other-site", "other-site-help"),
         Code::SaleClosed
         | Code::SoldOut
         | Code::NotOpen
@@ -73,7 +75,6 @@ fn said_to_shoppers(code: Code) -> (&'static str, &'static str) {
         Code::BadRequest
         | Code::NotAuthenticated
         | Code::Forbidden
-        | Code::OriginNotAllowed
         | Code::MethodNotAllowed
         | Code::RequestTimeout
         | Code::SlugTaken
@@ -105,6 +106,8 @@ pub fn shopper_problem(
         errors: Vec::new(),
         retry_after_seconds: problem.retry_after_seconds,
         ways: back.map(|href| Way { href: href.into(), label: w.t("back") }).into_iter().collect(),
+        // A wrong set-up shows in the room first, and only its operator can mend it.
+        for_engineers: (problem.code == Code::OriginNotAllowed).then(|| problem.detail.clone()),
         w,
     };
     let response = show_problem(app, headers, problem, &body);
@@ -130,6 +133,7 @@ pub fn problem_page(
         errors: problem.faults.iter().map(error).collect(),
         retry_after_seconds: problem.retry_after_seconds,
         ways: ways.iter().map(way).collect(),
+        for_engineers: None,
     };
     show_problem(app, headers, problem, &body)
 }
@@ -142,10 +146,81 @@ fn show_problem(app: &App, headers: &HeaderMap, problem: &Problem, body: &Proble
     response
 }
 
-/// Whether the caller is a browser that asks for a page.
-pub fn wants_html(headers: &HeaderMap) -> bool {
+/// Whether a person in a browser will see the answer: it opens an address or sends a form. Browsers say so
+/// themselves over HTTPS; over HTTP the wish for HTML says it, but not of a call of the API, for some libraries
+/// wish for HTML first.
+pub fn is_for_a_person(headers: &HeaderMap, path: &str) -> bool {
+    if let Some(mode) = headers.get("sec-fetch-mode") {
+        return mode == "navigate";
+    }
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("text/html"))
+    accept.is_some_and(|accept| accept.contains("text/html")) && !path.starts_with("/api/")
+}
+
+/// A person in a browser, as the request tells of them. What is refused anywhere is shown to them as a page in
+/// their language: this is the one place that decides it.
+pub struct Visitor {
+    path: String,
+    is_safe: bool,
+    headers: HeaderMap,
+}
+
+/// Headers of a refusal that a page has as well.
+const KEPT: [HeaderName; 2] = [header::ALLOW, header::SET_COOKIE];
+
+impl Visitor {
+    /// None of a program that calls.
+    pub fn of(request: &Request) -> Option<Self> {
+        let path = request.uri().path();
+        is_for_a_person(request.headers(), path).then(|| Self {
+            path: path.to_owned(),
+            is_safe: request.method().is_safe(),
+            headers: request.headers().clone(),
+        })
+    }
+
+    /// The answer as this person is shown it: a refusal becomes a page.
+    pub fn shown(&self, app: &App, mut response: Response) -> Response {
+        let Some(Refused(problem)) = response.extensions_mut().remove() else { return response };
+        let mut page = self.page(app, &problem);
+        for name in KEPT {
+            for value in response.headers().get_all(&name) {
+                page.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+        page
+    }
+
+    fn page(&self, app: &App, problem: &Problem) -> Response {
+        if is_below(&self.path, "/admin") || is_below(&self.path, "/api/v1/admin") {
+            let way = if self.path == "/admin/login" || problem.code == Code::NotAuthenticated {
+                ("/admin/login", "Log in")
+            } else {
+                ("/admin", "All sales")
+            };
+            return problem_page(app, &self.headers, problem, &[way]);
+        }
+        // An address that cannot be read leads nowhere; nothing was sent that could be sent again.
+        if self.is_safe && problem.code == Code::BadRequest {
+            let nowhere = Problem { code: Code::NotFound, ..Problem::new(Code::BadRequest, "") };
+            let mut page = shopper_problem(app, &self.headers, &nowhere, None);
+            *page.status_mut() = problem.status();
+            return page;
+        }
+        shopper_problem(app, &self.headers, problem, self.room().as_deref())
+    }
+
+    /// The room that an address belongs to.
+    fn room(&self) -> Option<String> {
+        let sale = self.path.strip_prefix("/s/")?.split('/').next()?;
+        let is_plain =
+            !sale.is_empty() && sale.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        is_plain.then(|| format!("/s/{sale}"))
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// To another page of ours, by GET.

@@ -1,6 +1,8 @@
 //! Every way to say no, as RFC 9457 problem documents, in one table. The cause goes to the log, never to
 //! the caller.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use rand::RngExt;
@@ -46,6 +48,7 @@ codes! {
     NotAuthenticated = "not-authenticated", UNAUTHORIZED, "A credential is needed";
     Moved = "moved", UNAUTHORIZED, "This place was moved to another device";
     Forbidden = "forbidden", FORBIDDEN, "This is not yours to do";
+    CookiesNeeded = "cookies-needed", FORBIDDEN, "This browser keeps no cookies";
     OriginNotAllowed = "origin-not-allowed", FORBIDDEN, "This came from another site";
     NotFound = "not-found", NOT_FOUND, "There is nothing here";
     MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "This cannot be done here";
@@ -159,6 +162,10 @@ impl Problem {
     }
 }
 
+/// Travels with the answer of a refusal, so that a browser can be shown it as a page.
+#[derive(Clone)]
+pub struct Refused(pub Arc<Problem>);
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = respond(self.status(), self.body().to_string());
@@ -170,6 +177,7 @@ impl IntoResponse for Problem {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.extensions_mut().insert(Refused(Arc::new(self)));
         response
     }
 }

@@ -115,7 +115,8 @@ pub(super) fn show(
         link,
         is_preview: false,
     };
-    asked.sign(&body.w, page(app, headers, StatusCode::OK, &body.nonce, &body))
+    let page = asked.sign(&body.w, page(app, headers, StatusCode::OK, &body.nonce, &body));
+    if app.demand_cookies(headers).is_ok() { page } else { with_cookie(page, &app.keeps_cookie()) }
 }
 
 /// What the page shows on a device that the place has left. No call of the API answers so: there it is the
@@ -133,6 +134,9 @@ pub async fn join(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
+    if let Err(problem) = app.demand_cookies(&headers) {
+        return failed(&app, &headers, &sale, &problem);
+    }
     let shopper = Shopper::new(&app, &headers);
     let body = Raw(Vec::new());
     match enter(&app, &sale, &shopper, posted.key(), &body, address).await {

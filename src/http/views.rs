@@ -292,6 +292,8 @@ pub struct ProblemPage {
     pub retry_after_seconds: Option<u64>,
     /// The first one is the one to take.
     pub ways: Vec<Way>,
+    /// What only an operator can act on, in English.
+    pub for_engineers: Option<String>,
 }
 
 /// A parameter of an operation; a field of the body has the location `body`.

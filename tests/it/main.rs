@@ -41,6 +41,7 @@ mod operator;
 mod outage;
 mod outside;
 mod recovery;
+mod refusals;
 mod report;
 mod rights;
 mod roles;

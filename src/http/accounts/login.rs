@@ -10,7 +10,7 @@ use crate::http::App;
 use crate::http::caller::{self, Caller, Look, Who};
 use crate::http::console::{failed, mark, operator_of};
 use crate::http::limits::{Address, What};
-use crate::http::pages::{Posted, page, problem_page, see_other, with_cookie};
+use crate::http::pages::{Posted, is_for_a_person, page, problem_page, see_other, with_cookie};
 use crate::http::problem::{Code, Problem};
 use crate::http::views::{AccountPage, AdminLoginPage, Flash, Form, Me, SessionRow};
 use crate::random_text;
@@ -24,7 +24,8 @@ fn agent(headers: &HeaderMap) -> &str {
 
 /// `GET /admin/login`
 pub async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
-    show_login(&app, &headers, StatusCode::OK, "", None)
+    let page = show_login(&app, &headers, StatusCode::OK, "", None);
+    with_cookie(page, &app.keeps_cookie())
 }
 
 fn show_login(
@@ -45,6 +46,12 @@ pub async fn login(
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
+    // A session that a browser does not keep would lead back to the log-in, for ever.
+    if is_for_a_person(&headers, "/admin/login")
+        && let Err(problem) = app.demand_cookies(&headers)
+    {
+        return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
+    }
     let name = posted.get("name");
     let is_by_key = name.is_empty() && !posted.get("api_key").is_empty();
     let is_known_key = is_by_key && app.admin_key.matches(posted.get("api_key"));

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::barriers::no_barrier;
 use super::page::{Page, room};
+use crate::staff::cookie_of;
 use crate::support::{Answer, Shop};
 
 /// What the other device does with a link: look, and press the button.
@@ -12,7 +13,7 @@ async fn press_there(shop: &Shop, path: &str) -> Answer {
     let asked = Answer::of(shop.request(Method::GET, path).header("accept", "text/html")).await;
     assert_eq!(asked.status, 200, "{}", asked.text);
     assert!(asked.text.contains("Continue on this device?"));
-    Answer::of(shop.request(Method::POST, path)).await
+    Answer::of(shop.request(Method::POST, path).header("cookie", cookie_of(&asked))).await
 }
 
 /// The path of the link that the page shows.

@@ -161,6 +161,7 @@ pub fn problem() -> ProblemPage {
             Way { href: "/s/winter-drop".into(), label: "Back to the sale".into() },
             Way { href: "/docs".into(), label: "API reference".into() },
         ],
+        for_engineers: Some(HOSTILE.into()),
     }
 }
 
