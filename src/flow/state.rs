@@ -182,6 +182,31 @@ pub async fn afresh(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Ticke
     Ok(state(gate, view, claim, stage))
 }
 
+/// Whether nothing will change any more for this ticket: from memory, or by two rows of Postgres.
+///
+/// # Errors
+/// Unavailable when Postgres is needed and away.
+pub async fn is_over(gate: &Gate, claim: Claim) -> Result<bool, FlowError> {
+    let line = gate.line_of(claim.sale);
+    if line.is_some_and(|line| in_line(gate, &line.view(), claim).is_some()) {
+        return Ok(false);
+    }
+    let sale = match gate.sale(&claim.sale.to_string()).await {
+        Err(FlowError::Refused(Refusal::NoSuchSale)) => return Ok(true),
+        found => found?,
+    };
+    let facts = gate.ledger.ticket(claim.sale, claim.ticket).await?;
+    let Some(facts) = facts else { return Ok(sale.state == SaleState::Closed) };
+    if facts.generation > claim.generation {
+        return Ok(true);
+    }
+    Ok(match facts.fate {
+        Fate::Left | Fate::Removed => true,
+        Fate::Waiting => sale.state == SaleState::Closed || sale.was_told_sold_out(facts.seq),
+        Fate::Admitted => facts.hold.is_some_and(|hold| hold.state != HoldState::Active),
+    })
+}
+
 fn no_hold() -> FlowError {
     FlowError::Internal(anyhow::anyhow!("an admitted ticket without a hold"))
 }

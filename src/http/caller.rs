@@ -1,6 +1,7 @@
 //! Who calls: a shopper with a credential, or an operator with an API key or a console session.
 
 mod operator;
+mod tickets;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,13 +16,13 @@ use super::problem::{Code, Problem};
 use crate::flow::Refusal;
 use crate::sale::{Claim, SaleId, Ticket};
 
+pub use tickets::{finished_cookie, ticket_cookies};
+
 pub use operator::{
     Asks, Caller, KeyDigest, Look, Manage, Operator, Steer, Who, no_session_cookie, session_cookie,
     session_digest,
 };
 
-/// How long a browser keeps the cookie that proves its ticket: longer than any sale.
-const TICKET_DAYS: i64 = 30;
 /// Names the browser that was asked whether it takes a place over.
 const MOVER: &str = "ropeline-mover";
 /// Longer than any link works.
@@ -119,11 +120,6 @@ pub(super) fn subprotocol(headers: &HeaderMap) -> Option<&str> {
     let offered = headers.get(header::SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?;
     let mut offered = offered.split(',').map(str::trim);
     (offered.next() == Some("ropeline.v1")).then(|| offered.next()).flatten()
-}
-
-/// The `Set-Cookie` that keeps a ticket in a browser.
-pub fn ticket_cookie(app: &App, sale: SaleId, credential: &str) -> String {
-    cookie(app, &format!("{TICKET}{sale}"), credential, "Lax", TICKET_DAYS * 24)
 }
 
 impl App {

@@ -5,14 +5,14 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use qrcode::{Color, EcLevel, QrCode};
 
 use super::App;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Shopper};
-use super::pages::{Posted, page, see_other, with_cookie};
+use super::pages::{Posted, page, see_other, with_cookie, with_cookies};
 use super::problem::{Code, Problem, ProblemShape, respond};
 use super::room::{dress, failed, show, visit};
 use super::shapes::{self, JoinedShape, LinkShape};
@@ -87,12 +87,9 @@ pub async fn take(
     };
     let state = state::of(&app.gate, &view, claim).await?;
     let shape = JoinedShape::new(&app, &state);
-    let mut response = respond(StatusCode::OK, shapes::text_of(&shape));
-    let cookie = caller::ticket_cookie(&app, claim.sale, &shape.credential);
-    if let Ok(cookie) = HeaderValue::try_from(cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    let response = respond(StatusCode::OK, shapes::text_of(&shape));
+    let cookies = caller::ticket_cookies(&app, &headers, claim.sale, &shape.credential).await;
+    Ok(with_cookies(response, &cookies))
 }
 
 async fn taken(app: &App, code: &str, key: &str, headers: &HeaderMap) -> Result<Claim, Problem> {
@@ -178,7 +175,8 @@ pub async fn take_on_page(
             let line = app.gate.line_of(claim.sale);
             let slug = line.map_or(sale, |line| line.view().slug().to_owned());
             let back = see_other(&format!("/s/{slug}"));
-            with_cookie(back, &caller::ticket_cookie(&app, claim.sale, &credential))
+            let cookies = caller::ticket_cookies(&app, &headers, claim.sale, &credential).await;
+            with_cookies(back, &cookies)
         }
         Err(problem) => failed(&app, &headers, &sale, &problem),
     }

@@ -237,6 +237,11 @@ pub fn with_cookie(mut response: Response, cookie: &str) -> Response {
     response
 }
 
+/// The same of several.
+pub fn with_cookies(response: Response, cookies: &[String]) -> Response {
+    cookies.iter().fold(response, |response, cookie| with_cookie(response, cookie))
+}
+
 /// The fields of a form that a page of ours posted.
 pub struct Posted(pub Vec<(String, String)>);
 

@@ -11,7 +11,7 @@ use super::App;
 use super::body::Raw;
 use super::caller::{self, Shopper};
 use super::limits::Address;
-use super::pages::{Posted, page, see_other, shopper_problem, with_cookie};
+use super::pages::{Posted, page, see_other, shopper_problem, with_cookie, with_cookies};
 use super::problem::{Code, Problem};
 use super::shapes::{FactsShape, TicketShape, is_builtin};
 use super::shopper::{enter, reference_faults, render};
@@ -30,6 +30,20 @@ pub(super) struct Visit {
     pub ticket: Option<(Claim, TicketState)>,
     /// The place that this browser had, and that is on another device by now.
     moved: Option<Claim>,
+}
+
+impl Visit {
+    /// The cookie of a ticket that is over, with its end.
+    fn finished(&self, app: &App, headers: &HeaderMap) -> Option<String> {
+        let (claim, is_bought) = match (&self.ticket, self.moved) {
+            (Some((claim, state)), _) if state.stage.is_final() => {
+                (*claim, matches!(state.stage, Stage::Confirmed { .. }))
+            }
+            (None, Some(claim)) => (claim, false),
+            (Some(_), _) | (None, None) => return None,
+        };
+        caller::finished_cookie(app, headers, claim, is_bought)
+    }
 }
 
 pub(super) async fn visit(app: &App, sale: &str, headers: &HeaderMap) -> Result<Visit, Problem> {
@@ -94,6 +108,7 @@ pub(super) fn show(
 ) -> Response {
     let slug = visit.facts.slug.clone();
     let (w, look) = dress(asked, &visit.sale);
+    let finished = visit.finished(app, headers);
     let ticket = match (visit.ticket, visit.moved) {
         (Some((_, state)), _) => Some(json!(TicketShape::new(app, &state))),
         (None, Some(claim)) => Some(moved_state(app, claim)),
@@ -116,6 +131,7 @@ pub(super) fn show(
         is_preview: false,
     };
     let page = asked.sign(&body.w, page(app, headers, StatusCode::OK, &body.nonce, &body));
+    let page = with_cookies(page, finished.as_slice());
     if app.demand_cookies(headers).is_ok() { page } else { with_cookie(page, &app.keeps_cookie()) }
 }
 
@@ -142,7 +158,9 @@ pub async fn join(
     match enter(&app, &sale, &shopper, posted.key(), &body, address).await {
         Ok(entered) => {
             let back = see_other(&format!("/s/{sale}"));
-            with_cookie(back, &caller::ticket_cookie(&app, entered.sale, &entered.credential))
+            let cookies =
+                caller::ticket_cookies(&app, &headers, entered.sale, &entered.credential).await;
+            with_cookies(back, &cookies)
         }
         // The room itself says so, and in better words.
         Err(Problem { code: Code::SoldOut | Code::SaleClosed, .. }) => {

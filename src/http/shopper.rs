@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Caller, Shopper};
 use super::limits::{Address, What};
+use super::pages::with_cookies;
 use super::problem::{Problem, ProblemShape, respond};
 use super::shapes::{self, FactsShape, HoldShape, JoinedShape, TicketShape};
 use crate::flow::settle::{By, Settle, settle};
@@ -63,12 +64,8 @@ pub async fn join(
     let key = idempotency_key(&headers)?.filter(|key| key.len() >= SHORTEST_JOIN_KEY);
     let shopper = Shopper::new(&app, &headers);
     let entered = enter(&app, &sale, &shopper, key, &body, address).await?;
-    let cookie = caller::ticket_cookie(&app, entered.sale, &entered.credential);
-    let mut response = respond(entered.status, entered.body);
-    if let Ok(cookie) = HeaderValue::try_from(cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, cookie);
-    }
-    Ok(response)
+    let cookies = caller::ticket_cookies(&app, &headers, entered.sale, &entered.credential).await;
+    Ok(with_cookies(respond(entered.status, entered.body), &cookies))
 }
 
 /// The answer to a join.

@@ -17,6 +17,7 @@ mod support;
 mod accounts;
 mod alarms;
 mod browser;
+mod cookies;
 mod crowd;
 mod described;
 mod doubled;
