@@ -40,6 +40,7 @@
   const stockFields = (stock, fields, flags) => {
     flags.stock = !!stock && stock.seeded > 0;
     flags.all_held = !!stock && stock.available === 0 && stock.held > 0;
+    flags.no_units = !!stock && stock.available === 0 && stock.held === 0;
     if (!stock) return;
     for (const name of ['available', 'held', 'sold']) fields[name] = count(stock[name]);
     const share = (units) => `${stock.seeded ? (units / stock.seeded) * 100 : 0}%`;
@@ -72,6 +73,17 @@
 
   if (room.dataset.sale) {
     showTimes();
+    // What is told follows from the row of the table in `http/told.rs` that the API names. Nobody joins who
+    // could not prove the place later.
+    const rows = JSON.parse(room.dataset.rows);
+    const tell = (row) =>
+      all('[data-told]').forEach((part) => {
+        const { told } = part.dataset;
+        part.hidden =
+          !(rows[row] || []).includes(told) || (told === 'join' && !navigator.cookieEnabled);
+      });
+    tell(room.dataset.row);
+    fill({}, { no_cookies: !navigator.cookieEnabled });
     const look = async () => {
       try {
         const answer = document.hidden
@@ -80,11 +92,17 @@
         if (answer && answer.ok) {
           const sale = await answer.json();
           if (sale.status !== room.dataset.status && reload()) return;
-          const fields = { waiting: count(sale.waiting) };
-          const flags = {};
+          const fields = { waiting: count(sale.waiting), notice: sale.notice || '' };
+          const flags = {
+            notice: !!sale.notice,
+            return_known: !!sale.next_return_at,
+            return_unknown: !sale.next_return_at,
+          };
           stockFields(sale.stock, fields, flags);
-          flags.on_offer = !flags.all_held;
+          flags.all_held = true; // inside what the row shows or not
           fill(fields, flags);
+          showTimes(sale);
+          tell(`${sale.offer} ${sale.joins}`);
         }
       } catch {
         /* the next look tries again */
@@ -209,9 +227,8 @@
       unit: count(hold && hold.unit),
       order: (hold && hold.order && hold.order.id) || '',
     };
-    const again = ['expired', 'released'].includes(state.state)
-      ? state.rejoin
-      : ['left', 'moved'].includes(state.state);
+    const again =
+      state.rejoin && ['expired', 'released', 'left', 'moved'].includes(state.state);
     const flags = {
       notice: !!state.notice,
       paused: !!state.paused && state.state === 'waiting',
@@ -348,7 +365,7 @@
   };
   // The place went to another device: the last that this one shows.
   const moved = () => {
-    take({ ...state, state: 'moved', notice: null });
+    take({ ...state, state: 'moved', notice: null, rejoin: true });
   };
   const giveWay = () => {
     [gaveWay, way, tries, failed] = [true, 2, 0, 0];

@@ -245,7 +245,7 @@ pub struct TicketFields {
     checkout_url: Option<String>,
     /// With `admitted`: null until passes exist
     pass: Option<String>,
-    /// With `expired` and `released`: whether a new join is taken
+    /// With `expired`, `released` and `left`: whether a new join is taken
     rejoin: Option<bool>,
 }
 

@@ -15,6 +15,7 @@ use super::operator::said::{self, AsOf};
 use super::pages::{Posted, page, problem_page, see_other};
 use super::problem::{Code, Problem};
 use super::shapes::SaleShape;
+use super::told::{Joins, Offer};
 use super::views::{AdminBrandPage, Form, Look, Me, RoomPage, Ticket};
 use super::words::{Asked, LANGUAGES};
 use crate::flow::operate::{Command, operate};
@@ -283,10 +284,15 @@ fn sample(sale: &Sale, state: &str) -> (Value, Option<Value>) {
     let stock = json!({ "seeded": 1000, "available": available, "sold": sold,
                         "held": 1000 - available - sold });
     let next_return_at = (available == 0 && sold < 1000).then_some(LATER);
+    let (offer, joins) = match (status, next_return_at) {
+        ("sold_out" | "closed", _) => (Offer::Nothing, Joins::Over),
+        (_, Some(_)) => (Offer::AllHeld, Joins::Taken),
+        (_, None) => (Offer::Units, Joins::Taken),
+    };
     let facts = json!({
         "id": sale.id.to_string(), "slug": sale.settings.slug, "name": sale.settings.name,
         "status": status, "starts_at": LATER, "waiting": 9999, "stock": stock,
-        "next_return_at": next_return_at,
+        "next_return_at": next_return_at, "offer": offer.as_str(), "joins": joins.as_str(),
     });
     let hold = json!({
         "unit": 621, "expires_at": LATER, "seconds_left": 572, "order": { "id": "sample" },

@@ -27,6 +27,7 @@ pub mod shopper;
 pub mod slots;
 pub mod socket;
 mod times;
+pub mod told;
 pub mod views;
 mod wire;
 pub mod words;
@@ -55,7 +56,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::flow::Gate;
+use crate::flow::{Gate, join};
 use crate::sale::{HoldId, SaleId};
 use accounts::{login, pages as desk};
 use caller::KeyDigest;
@@ -143,6 +144,11 @@ impl App {
     /// This place as others are told of it, without a slash at the end.
     pub fn origin(&self, headers: &HeaderMap) -> String {
         self.public_origin.clone().unwrap_or_else(|| format!("http://{}", self.host(headers)))
+    }
+
+    /// Whether a new ticket of this sale could be had; a full line passes.
+    pub fn takes_joins(&self, sale: SaleId) -> bool {
+        self.gate.line_of(sale).is_some_and(|line| join::takes_joins(&line).is_ok())
     }
 
     /// Where an admitted shopper buys: the shop's own address with the hold, or ropeline's page.

@@ -139,7 +139,8 @@ pub(super) fn show(
 /// refusal `moved`.
 fn moved_state(app: &App, claim: Claim) -> Value {
     json!({ "ticket": claim.ticket.0, "sale": claim.sale.0, "state": "moved", "version": 0,
-            "server_time": app.gate.clock.now(), "notice": null })
+            "server_time": app.gate.clock.now(), "notice": null,
+            "rejoin": app.takes_joins(claim.sale) })
 }
 
 /// `POST /s/{sale}/join`

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::App;
+use super::told::{Joins, Offer};
 use crate::flow::audit::{CheckLine, RepairLine};
 use crate::flow::lists::{AuditItem, Facts, Stats};
 use crate::flow::selfcheck::Standing;
@@ -59,6 +60,15 @@ pub struct FactsShape {
     pub stock: Option<StockShape>,
     /// When the next held unit may come back, while none is available.
     pub next_return_at: Option<Timestamp>,
+    /// What can be had: `units`; `all_held`, so that some may come back; or `nothing`, because none is added yet
+    /// or all are withdrawn or sold. Where the sale hides its stock, `units` covers held ones too.
+    #[schema(pattern = "^(units|all_held|nothing)$")]
+    pub offer: &'static str,
+    /// Whether a join is `taken`, refused while the line is as long as it may get (`line_full`), or `over`
+    #[schema(pattern = "^(taken|line_full|over)$")]
+    pub joins: &'static str,
+    /// What the seller has to say.
+    pub notice: Option<String>,
 }
 
 impl FactsShape {
@@ -77,6 +87,9 @@ impl FactsShape {
             next_return_at: facts
                 .next_return_at
                 .filter(|_| !settings.hide_stock && facts.stock.available() == 0),
+            offer: Offer::of(facts.stock, settings.hide_stock).as_str(),
+            joins: Joins::of(facts.sale.status(), facts.waiting, settings.max_waiting).as_str(),
+            notice: facts.sale.notice.clone(),
         }
     }
 }
@@ -312,6 +325,9 @@ pub enum StageShape {
         hold: Box<HoldShape>,
         rejoin: bool,
     },
+    Left {
+        rejoin: bool,
+    },
     Over {},
 }
 
@@ -372,7 +388,7 @@ fn stage(app: &App, state: &TicketState) -> (&'static str, StageShape) {
         }
         Stage::SoldOut => ("sold_out", StageShape::Over {}),
         Stage::Closed => ("closed", StageShape::Over {}),
-        Stage::Left => ("left", StageShape::Over {}),
+        Stage::Left => ("left", StageShape::Left { rejoin: app.takes_joins(state.claim.sale) }),
         Stage::Removed => ("removed", StageShape::Over {}),
     }
 }

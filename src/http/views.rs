@@ -18,7 +18,9 @@ use askama::Template;
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::told::{self, Joins, Offer};
 use super::words::Words;
+use crate::sale::Status;
 
 pub use accounts::{
     AccountChangeRow, AccountPage, AdminLoginPage, KeyRow, KeysPage, Me, OperatorRow,
@@ -91,10 +93,13 @@ impl SaleStatus {
         }
     }
 
-    fn takes_joins(self) -> bool {
+    fn status(self) -> Status {
         match self {
-            Self::Scheduled | Self::Open | Self::Paused => true,
-            Self::SoldOut | Self::Closed => false,
+            Self::Scheduled => Status::Scheduled,
+            Self::Open => Status::Open,
+            Self::Paused => Status::Paused,
+            Self::SoldOut => Status::SoldOut,
+            Self::Closed => Status::Closed,
         }
     }
 
@@ -132,6 +137,11 @@ impl Stock {
     fn all_held(self) -> bool {
         self.available == 0 && self.held > 0
     }
+
+    /// Nothing is free, and nothing may come back.
+    fn is_nothing(self) -> bool {
+        self.available == 0 && self.held == 0
+    }
 }
 
 /// The public facts of a sale.
@@ -147,15 +157,33 @@ pub struct Sale {
     /// When the first open hold may come back.
     #[serde(default)]
     pub next_return_at: Option<Timestamp>,
+    pub offer: Offer,
+    pub joins: Joins,
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 impl Sale {
-    fn all_held(&self) -> bool {
-        self.stock.is_some_and(Stock::all_held)
+    /// Whether this sentence is told now.
+    fn tells(&self, id: &str) -> bool {
+        let status = self.status.status();
+        told::row(status, self.starts_at.is_some(), self.offer, self.joins).contains(&id)
     }
 
-    fn is_unseeded(&self) -> bool {
-        self.stock.is_some_and(|stock| stock.seeded == 0)
+    /// Whether it may be told while the sale keeps its status.
+    fn may_tell(&self, id: &str) -> bool {
+        let (status, knows_start) = (self.status.status(), self.starts_at.is_some());
+        let rows = Offer::ALL.iter().flat_map(|offer| Joins::ALL.map(|joins| (*offer, joins)));
+        rows.into_iter()
+            .any(|(offer, joins)| told::row(status, knows_start, offer, joins).contains(&id))
+    }
+
+    fn row_name(&self) -> String {
+        told::name(self.offer, self.joins)
+    }
+
+    fn rows(&self) -> String {
+        told::rows(self.status.status(), self.starts_at.is_some())
     }
 }
 

@@ -152,6 +152,84 @@ fn joins_are_offered_while_the_sale_takes_them() {
     assert!(!rejoin("ticket_released") && !rejoin("ticket_sold_out") && !rejoin("ticket_waiting"));
 }
 
+/// The sentences before joining that are not hidden.
+fn told(html: &str) -> Vec<&str> {
+    let parts = html.split(" data-told=\"").skip(1);
+    parts
+        .filter(|part| !part[..part.find('>').unwrap()].ends_with(" hidden"))
+        .map(|part| &part[..part.find('"').unwrap()])
+        .collect()
+}
+
+#[test]
+fn a_room_tells_the_row_of_the_table_and_gives_the_script_all_of_them() {
+    for status in ["scheduled", "open", "paused", "sold_out", "closed"] {
+        for start in [json!("2026-11-27T12:00:00Z"), Value::Null] {
+            for offer in Offer::ALL {
+                for joins in Joins::ALL {
+                    let mut sale = with(sale(status), "starts_at", start.clone());
+                    sale["offer"] = json!(offer);
+                    sale["joins"] = json!(joins);
+                    let page = room_page(sale);
+                    let status = page.sale.status.status();
+                    let row = crate::http::told::row(status, !start.is_null(), offer, joins);
+                    let html = page.render().unwrap();
+                    assert_eq!(told(&html), row, "{status:?} {offer:?} {joins:?}");
+                    let name = crate::http::told::name(offer, joins);
+                    assert!(html.contains(&format!("data-row=\"{name}\"")));
+                    let rows: Value = serde_json::from_str(&page.sale.rows()).unwrap();
+                    assert_eq!(rows[&name], json!(row));
+                    // What the script may show is on the page, with its words.
+                    for id in
+                        rows.as_object().unwrap().values().flat_map(|row| row.as_array().unwrap())
+                    {
+                        assert!(html.contains(&format!("data-told={id}")), "{status:?}: {id}");
+                        let words = page.w.around(id.as_str().unwrap()).0;
+                        assert!(html.contains(words.trim()), "{status:?}: {words}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_ticket_is_told_nothing_that_depends_on_a_line_which_may_be_over() {
+    for name in ["ticket_admitted", "ticket_expired", "ticket_released", "ticket_left", "checkout"]
+    {
+        let html = page(name);
+        let words = html.split("<script").next().unwrap();
+        // What is waited for is another section, and is hidden.
+        let waiting = words.split("<section data-when=\"waiting\"").nth(1);
+        let waiting = waiting.map_or("", |rest| rest.split("</section>").next().unwrap());
+        let words = words.replace(waiting, "");
+        assert!(!words.contains("next in line"), "{name}: {words}");
+    }
+    for (state, more, again) in [
+        ("expired", json!({"hold": hold("expired")}), true),
+        ("released", json!({"hold": hold("released")}), true),
+        ("left", json!({}), true),
+        ("moved", json!({}), true),
+        ("removed", json!({}), false),
+        ("sold_out", json!({}), false),
+        ("closed", json!({}), false),
+        ("waiting", json!({}), false),
+    ] {
+        for rejoin in [true, false] {
+            let more = with(more.clone(), "rejoin", json!(rejoin));
+            let html = room(sale("open"), Some(self::state(state, more)));
+            let form = html.split("<form data-if=\"rejoin\"").nth(1).unwrap();
+            let is_hidden = form[..form.find('>').unwrap()].ends_with(" hidden");
+            assert_eq!(!is_hidden, again && rejoin, "{state} {rejoin}");
+        }
+    }
+    let nothing = json!({"seeded": 9, "available": 0, "held": 0, "sold": 0});
+    for (stock, is_told) in [(nothing, true), (all_held(), false), (Value::Null, false)] {
+        let html = room(sale("open"), Some(waiting(json!({"stock": stock}))));
+        assert_eq!(html.contains("<p data-if=\"no_units\">"), is_told, "{stock}");
+    }
+}
+
 #[test]
 fn held_is_never_called_sold_out() {
     let html = page("sale_all_held");

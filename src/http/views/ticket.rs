@@ -142,6 +142,10 @@ impl Ticket {
         self.stock.is_some_and(Stock::all_held)
     }
 
+    pub(super) fn has_nothing_on_offer(&self) -> bool {
+        self.stock.is_some_and(Stock::is_nothing)
+    }
+
     /// The pace so far says nothing about the wait while nobody can be let in.
     pub(super) fn has_eta(&self) -> bool {
         self.eta_seconds.is_some() && !self.paused && !self.all_held()
@@ -208,8 +212,10 @@ impl Ticket {
 
     pub(super) fn may_rejoin(&self) -> bool {
         match self.state {
-            TicketState::Expired | TicketState::Released => self.rejoin,
-            TicketState::Left | TicketState::Moved => true,
+            TicketState::Expired
+            | TicketState::Released
+            | TicketState::Left
+            | TicketState::Moved => self.rejoin,
             TicketState::Scheduled
             | TicketState::Waiting
             | TicketState::Admitted

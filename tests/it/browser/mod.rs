@@ -18,5 +18,6 @@ mod plain;
 mod policy;
 mod promise;
 mod room;
+mod told;
 mod verdict;
 mod weight;

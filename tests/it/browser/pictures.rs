@@ -22,6 +22,28 @@ async fn crowd(sale: &Sale<'_>, size: usize) -> Vec<Shopper> {
 
 #[tokio::test]
 #[ignore = "takes pictures; see scripts/screenshots"]
+async fn of_a_room_without_units_of_a_full_line_and_of_a_browser_without_cookies() {
+    let shop = Shop::open().await;
+    let camera = Camera::at(&shop).await;
+    let settings = json!({ "name": "Winter boots, size 42", "max_waiting": 1 });
+    let sale = shop.open_sale(4, settings).await;
+    let taken = shop.tell(&sale.path("/withdrawals"), json!({ "count": 4 })).await;
+    assert_eq!(taken.status, 201, "{}", taken.text);
+    let notice = json!({ "text": "We restock at noon. Thank you for your patience." });
+    shop.tell(&sale.path("/notices"), notice).await;
+    camera.page.go(&room(&sale)).await;
+    camera.take_when("No units are on offer", "sale-no-units").await;
+    camera.page.browser.cdp("Network.clearBrowserCookies", json!({})).await;
+    camera.page.press("Join the line").await;
+    camera.take_when("keeps no cookies", "problem-no-cookies").await;
+    sale.join().await;
+    eventually("the line is full", async || sale.facts().await["joins"] == "line_full").await;
+    camera.page.go(&room(&sale)).await;
+    camera.take_when("as long as it may get", "sale-line-full").await;
+}
+
+#[tokio::test]
+#[ignore = "takes pictures; see scripts/screenshots"]
 async fn of_the_room_before_joining() {
     let shop = Shop::open().await;
     let camera = Camera::at(&shop).await;

@@ -32,7 +32,7 @@ async fn without_script_a_shopper_joins_waits_checks_out_and_buys_by_forms() {
     page.shows_within(PATIENCE * 2, "It is your turn").await;
     page.press("Go to checkout").await;
     page.shows("Unit 2 is held for you").await;
-    page.shows("UTC. After that the unit goes to the next in line.").await;
+    page.shows("UTC. After that the unit is no longer held for you.").await;
     page.fill("payment_reference", "by form").await;
     page.press("Buy now").await;
     page.shows("Keep this page").await;

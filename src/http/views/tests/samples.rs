@@ -12,10 +12,12 @@ pub fn at(text: &str) -> Timestamp {
 }
 
 pub fn sale(status: &str) -> Value {
+    let joins = if ["sold_out", "closed"].contains(&status) { "over" } else { "taken" };
     json!({"id": "0198a", "slug": "winter-drop", "name": "Winter drop", "status": status,
         "starts_at": "2026-11-27T12:00:00Z", "ends_at": null,
         "server_time": "2026-11-27T12:00:03.120Z",
-        "waiting": 9999, "stock": {"seeded": 1000, "available": 212, "held": 168, "sold": 620}})
+        "waiting": 9999, "stock": {"seeded": 1000, "available": 212, "held": 168, "sold": 620},
+        "offer": "units", "joins": joins, "notice": null})
 }
 
 pub fn hold(state: &str) -> Value {
@@ -83,6 +85,7 @@ pub fn rooms() -> Vec<(&'static str, String)> {
     let open = || sale("open");
     let held =
         with(with(open(), "stock", all_held()), "next_return_at", json!("2026-11-27T12:08:41Z"));
+    let held = with(held, "offer", json!("all_held"));
     let ended = |name, rejoin: bool| state(name, json!({"hold": hold(name), "rejoin": rejoin}));
     let held_wait = json!({"stock": all_held(), "next_return_at": "2026-11-27T12:08:41Z",
         "chance": 0.88, "notice": "We have added 200 units.", "paused": true});
@@ -111,7 +114,7 @@ pub fn rooms() -> Vec<(&'static str, String)> {
         ("ticket_released", room(open(), Some(ended("released", false)))),
         ("ticket_sold_out", room(sale("sold_out"), Some(state("sold_out", json!({}))))),
         ("ticket_closed", room(sale("closed"), Some(state("closed", json!({}))))),
-        ("ticket_left", room(open(), Some(state("left", json!({}))))),
+        ("ticket_left", room(open(), Some(state("left", json!({"rejoin": true}))))),
         ("ticket_removed", room(open(), Some(state("removed", json!({}))))),
     ]
 }
