@@ -273,8 +273,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(live::socket))
 }
 
-/// Every route, with what is true of every request around it: panics become answers, calls are counted and
-/// timed.
+/// Every route, with what is true of every request around it.
 pub fn router(app: App) -> Router {
     let (calls, _) = api().split_for_parts();
     let pages = Router::new()
@@ -313,9 +312,12 @@ pub fn router(app: App) -> Router {
         .route("/admin/sales/{sale}/preview", get(brand::preview).post(brand::preview_draft))
         .route("/admin/sales/{sale}/{action}", post(console::action))
         .layer(smaller());
-    Router::new()
-        .merge(calls)
-        .merge(pages)
+    around(app, Router::new().merge(calls).merge(pages))
+}
+
+/// Routes with what is true of every request around them.
+pub fn around(app: App, routes: Router<App>) -> Router {
+    routes
         .fallback(any(nothing_here))
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(app.clone(), timed))

@@ -1,11 +1,22 @@
 //! What a person in a browser is told when something is refused: always a page, in their language; and what an
 //! operator is told when a wrong set-up is the cause.
 
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::routing::get;
 use reqwest::{Method, RequestBuilder};
+use ropeline::flow::Gate;
+use ropeline::http::{self, App};
+use ropeline::ledger::Ledger;
+use ropeline::live::Live;
+use ropeline::sale::Signer;
 use serde_json::json;
+use tower::ServiceExt;
 
 use crate::process::{Running, settings, shop_of};
-use crate::support::{ADMIN_KEY, Answer, Place, Shop, eventually};
+use crate::support::{ADMIN_KEY, Answer, Place, SECRET, Shop, eventually};
 
 /// As a browser opens an address or sends a form over HTTPS.
 fn navigates(request: RequestBuilder) -> RequestBuilder {
@@ -236,4 +247,51 @@ async fn over_http_while_the_setting_says_https_the_log_in_says_so_and_does_not_
         "by origin",
     );
     running.end("-TERM").await;
+}
+
+async fn panics() -> &'static str {
+    panic!("on purpose, for a test")
+}
+
+async fn hangs() {
+    std::future::pending().await
+}
+
+/// What an address answers, of a gateway whose stores nobody needs.
+async fn asked(path: &str, mode: &str) -> (u16, String, String) {
+    let live = Live::new("unix:///nowhere/redis.sock").unwrap();
+    let ledger = Ledger::new("postgres:///nowhere?host=/nowhere").unwrap();
+    let gate = Arc::new(Gate::new(live, ledger, Signer::new(SECRET.as_bytes())));
+    let settings = http::Settings {
+        admin_key: ADMIN_KEY.into(),
+        public_url: None,
+        trusted_proxies: Vec::new(),
+        rate_limits: false,
+        serves_metrics: false,
+    };
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
+    let routes = Router::new().route("/s/boots/panics", get(panics)).route("/hangs", get(hangs));
+    let routes = http::around(App::new(gate, settings, metrics), routes);
+    let request = axum::http::Request::get(path)
+        .header("sec-fetch-mode", mode)
+        .header("accept-language", "de")
+        .body(Body::empty())
+        .unwrap();
+    let answer = routes.oneshot(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
+    let text = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    (status, kind, String::from_utf8(text.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_panic_and_a_time_out_are_pages_for_a_browser_and_documents_for_a_program() {
+    let (status, kind, text) = asked("/s/boots/panics", "navigate").await;
+    assert_eq!((status, kind.as_str()), (500, "text/html; charset=utf-8"));
+    assert!(text.contains("<html lang=\"de\"") && text.contains("href=\"/s/boots\""), "{text}");
+    assert!(!text.contains("on purpose"), "the cause is in the log alone");
+    let (status, kind, _) = asked("/s/boots/panics", "cors").await;
+    assert_eq!((status, kind.as_str()), (500, "application/problem+json"));
+    let (status, kind, text) = asked("/hangs", "navigate").await;
+    assert_eq!((status, kind.as_str()), (503, "text/html; charset=utf-8"), "{text}");
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::page::{Page, room};
-use crate::support::{Answer, PATIENCE, Sale, Shop, eventually};
+use crate::support::{Answer, PATIENCE, Sale, Shop};
 
 /// All that can be read in the room.
 async fn words(page: &Page) -> String {
