@@ -110,6 +110,40 @@ fn what_the_runbook_says_is_in_the_log_is_written_there() {
     assert!(found > 10, "the runbook has its log lines in its second column");
 }
 
+/// A line between two rows ends a table, and the rows below it are shown as text.
+#[test]
+fn every_table_in_the_documents_is_whole() {
+    let mut documents = files("docs", "md");
+    documents.push(root().join("README.md"));
+    let mut tables = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).unwrap();
+        let mut lines = text.lines().enumerate().peekable();
+        let mut is_code = false;
+        while let Some((number, head)) = lines.next() {
+            is_code ^= head.starts_with("```");
+            if is_code || !head.starts_with('|') {
+                continue;
+            }
+            let at = format!("{}:{}", document.display(), number + 1);
+            let (_, rule) = lines.next().unwrap_or_else(|| panic!("{at}: a table of one line"));
+            let is_rule = rule.starts_with('|') && rule.chars().all(|c| "|-: ".contains(c));
+            assert!(is_rule, "{at}: a table without a line of dashes below its head: {head}");
+            tables += 1;
+            while let Some((number, row)) = lines.next_if(|(_, line)| line.starts_with('|')) {
+                let at = format!("{}:{}", document.display(), number + 1);
+                assert_eq!(cells(row), cells(head), "{at}: cells of {row}");
+            }
+        }
+    }
+    assert!(tables > 20, "{tables}");
+}
+
+/// Separators of a row of a table; `\\|` is none.
+fn cells(row: &str) -> usize {
+    row.matches('|').count() - row.matches("\\|").count()
+}
+
 #[test]
 fn each_library_stays_at_home() {
     for (module, text) in sources() {
