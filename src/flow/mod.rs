@@ -19,6 +19,7 @@ mod mistakes;
 pub mod moves;
 pub mod operate;
 pub mod plan;
+pub mod purchases;
 pub mod recover;
 pub mod report;
 pub mod selfcheck;
@@ -67,6 +68,8 @@ pub struct Gate {
     admitted: AtomicU64,
     /// Whoever reads a page of an export now.
     exports: tokio::sync::Mutex<()>,
+    /// How many of the holds that ended were bought.
+    pub purchases: purchases::Purchases,
     /// All gateways as this one read them last.
     heard: Mutex<Option<heartbeat::Heard>>,
     /// Whose keys and sessions are good.
@@ -225,6 +228,7 @@ impl Gate {
             moves: moves::Moves::default(),
             admitted: AtomicU64::new(0),
             exports: tokio::sync::Mutex::default(),
+            purchases: purchases::Purchases::default(),
             heard: Mutex::default(),
             access: accounts::access::Access::default(),
             hashing: accounts::password::Hashing::default(),

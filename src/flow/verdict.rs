@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Gate;
 use super::heartbeat::Heard;
 use super::lists::UNREAD_AFTER;
+use super::purchases::FewBought;
 use super::selfcheck::Weight;
 use super::view::View;
 use crate::ledger::Gateway;
@@ -102,6 +103,7 @@ pub fn overview(gate: &Gate, only: Option<SaleId>) -> Overview {
     let redis_answers = !missing.contains(&"redis");
     for view in &sales {
         troubles.extend(of_sale(view, redis_answers, gate.clock.now()));
+        troubles.extend(gate.purchases.are_few(view).and_then(|few| of_purchases(view, few)));
     }
     troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.level));
     let verdict = troubles.first().map_or(Level::Well, |worst| worst.level);
@@ -144,6 +146,26 @@ fn of_stores(missing: &[&str]) -> Vec<Trouble> {
     ];
     let found = known.into_iter().filter(|(store, _, _)| missing.contains(store));
     found.map(|(_, text, advice)| trouble(Level::Bad, None, text, advice)).collect()
+}
+
+/// Few of the holds that ended were bought.
+fn of_purchases(view: &View, few: FewBought) -> Option<Trouble> {
+    let sale = &view.snapshot.sale;
+    if !matches!(sale.state, SaleState::Open | SaleState::Paused) {
+        return None;
+    }
+    let (name, all) = (&sale.settings.name, few.bought + few.not_bought);
+    let (bought, not_bought) = (few.bought, few.not_bought);
+    let lately = few.within.map_or(String::new(), |within| {
+        format!(" in the last {} minutes", within.as_secs().div_ceil(60))
+    });
+    let text = format!(
+        "Of {all} holds of {name} that ended{lately}, {bought} were bought; {not_bought} ran out or were given back."
+    );
+    let advice = "Buy one yourself: does the checkout open, and does its confirm arrive (409 or 401 in the shop's log)? \
+                  If it works, units are held by shoppers or programs that do not buy: look at the tickets, shorten \
+                  \"Checkout window\", and put a challenge in front of the room.";
+    Some(trouble(Level::Watch, Some(view), text, advice))
 }
 
 fn of_gateway(line: &GatewayLine) -> Option<Trouble> {

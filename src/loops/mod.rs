@@ -160,6 +160,8 @@ async fn tell(
     let mut recorder = Recorder::default();
     let saying = async {
         loop {
+            let views: Vec<_> = gate.all_lines().iter().map(|line| line.view()).collect();
+            gate.purchases.note(views.iter().map(Arc::as_ref));
             let told = async {
                 heart.beat(&gate, sockets()).await?;
                 recorder.record(&gate).await

@@ -145,6 +145,32 @@ async fn a_line_that_stands_still_though_units_are_free_is_told() {
     becomes(&shop, "well").await;
 }
 
+#[tokio::test]
+async fn holds_that_end_without_a_purchase_are_told_and_open_ones_are_not() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(25, json!({ "batch_size": 25 })).await;
+    let mut shoppers = Vec::new();
+    for _ in 0..25 {
+        shoppers.push(sale.join().await);
+    }
+    let mut holds = Vec::new();
+    for shopper in &shoppers {
+        holds.push(shopper.hold().await);
+    }
+    // All are admitted and nobody has bought: the first window of any sale looks like this.
+    assert_eq!(overview(&shop).await["verdict"], "well");
+    for (shopper, hold) in shoppers.iter().zip(&holds).take(24) {
+        assert_eq!(shopper.release(hold).await.status, 200);
+    }
+    let look = becomes(&shop, "watch").await;
+    let text = troubles(&look).remove(0);
+    assert!(text.starts_with("Of 2") && text.contains("of A sale that ended"), "{text}");
+    assert!(text.contains("0 were bought; 2"), "{text}");
+    assert!(look["troubles"][0]["advice"].as_str().unwrap().contains("confirm"), "{look}");
+    sale.steer("close").await;
+    becomes(&shop, "well").await;
+}
+
 async fn history(sale: &Sale<'_>, query: &str) -> Vec<Value> {
     let answer = sale.shop.ask(&sale.path(&format!("/history{query}"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
