@@ -9,6 +9,7 @@ use clap::Args;
 use ipnet::IpNet;
 
 use crate::http::Settings;
+use crate::http::limits::{Rate, Rates};
 use crate::sale::address::is_origin;
 use crate::telemetry::LogFormat;
 
@@ -16,6 +17,9 @@ use crate::telemetry::LogFormat;
 const SHORTEST_SECRET: usize = 32;
 /// Fewest bytes of an operator's API key.
 const SHORTEST_KEY: usize = 16;
+
+/// Most calls a second and at once that a limit may be set to.
+const MOST_CALLS: u32 = 1_000_000;
 
 /// Where the stores are.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +39,87 @@ pub struct StoreArgs {
     /// A file that holds the Postgres URL
     #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
     pub database_url_file: Option<PathBuf>,
+}
+
+/// How fast calls are taken.
+#[derive(Debug, Clone, Args)]
+pub struct LimitArgs {
+    /// Limits of joins and calls: on, or off for load tests behind one address; log-ins and wrong API keys are always
+    /// limited
+    #[arg(long, env = "ROPELINE_RATE_LIMITS", value_name = "SWITCH", default_value = "on")]
+    pub rate_limits: String,
+
+    /// Joins a second that are taken from one address; an IPv6 address counts as its /64
+    #[arg(
+        long = "limit-joins-per-second",
+        env = "ROPELINE_LIMIT_JOINS_PER_SECOND",
+        value_name = "NUMBER",
+        default_value = "20"
+    )]
+    pub joins_per_second: String,
+
+    /// Joins that one address may send at once
+    #[arg(
+        long = "limit-joins-at-once",
+        env = "ROPELINE_LIMIT_JOINS_AT_ONCE",
+        value_name = "NUMBER",
+        default_value = "500"
+    )]
+    pub joins_at_once: String,
+
+    /// Calls a second that are taken from one address
+    #[arg(
+        long = "limit-calls-per-second",
+        env = "ROPELINE_LIMIT_CALLS_PER_SECOND",
+        value_name = "NUMBER",
+        default_value = "200"
+    )]
+    pub calls_per_second: String,
+
+    /// Calls that one address may send at once
+    #[arg(
+        long = "limit-calls-at-once",
+        env = "ROPELINE_LIMIT_CALLS_AT_ONCE",
+        value_name = "NUMBER",
+        default_value = "2000"
+    )]
+    pub calls_at_once: String,
+
+    /// Joins a second that are taken with one good API key
+    #[arg(
+        long = "limit-key-joins-per-second",
+        env = "ROPELINE_LIMIT_KEY_JOINS_PER_SECOND",
+        value_name = "NUMBER",
+        default_value = "500"
+    )]
+    pub key_joins_per_second: String,
+
+    /// Joins that may come at once with one good API key
+    #[arg(
+        long = "limit-key-joins-at-once",
+        env = "ROPELINE_LIMIT_KEY_JOINS_AT_ONCE",
+        value_name = "NUMBER",
+        default_value = "10000"
+    )]
+    pub key_joins_at_once: String,
+
+    /// Calls a second that are taken with one good API key; a confirm is never limited
+    #[arg(
+        long = "limit-key-calls-per-second",
+        env = "ROPELINE_LIMIT_KEY_CALLS_PER_SECOND",
+        value_name = "NUMBER",
+        default_value = "2000"
+    )]
+    pub key_calls_per_second: String,
+
+    /// Calls that may come at once with one good API key
+    #[arg(
+        long = "limit-key-calls-at-once",
+        env = "ROPELINE_LIMIT_KEY_CALLS_AT_ONCE",
+        value_name = "NUMBER",
+        default_value = "20000"
+    )]
+    pub key_calls_at_once: String,
 }
 
 /// How one gateway serves. Everything is text here, so that all faults are told together.
@@ -68,7 +153,7 @@ pub struct ServeArgs {
     #[arg(long, env = "ROPELINE_ADMIN_KEY_FILE", value_name = "FILE")]
     pub admin_key_file: Option<PathBuf>,
 
-    /// Whose X-Forwarded-For is believed: addresses or CIDR blocks, separated by commas
+    /// Whose X-Forwarded-For or Forwarded is believed: addresses or CIDR blocks, separated by commas
     #[arg(long, env = "ROPELINE_TRUSTED_PROXIES", value_name = "LIST", default_value = "")]
     pub trusted_proxies: String,
 
@@ -76,9 +161,8 @@ pub struct ServeArgs {
     #[arg(long, env = "ROPELINE_OPS_LISTEN", value_name = "ADDRESS")]
     pub ops_listen: Option<String>,
 
-    /// Limits for each address: on, or off for load tests behind one address
-    #[arg(long, env = "ROPELINE_RATE_LIMITS", value_name = "SWITCH", default_value = "on")]
-    pub rate_limits: String,
+    #[command(flatten)]
+    pub limits: LimitArgs,
 
     /// Most connections at a time; mind the limit of open files
     #[arg(long, env = "ROPELINE_MAX_CONNECTIONS", value_name = "NUMBER", default_value = "15000")]
@@ -159,6 +243,32 @@ impl Reading {
             format!("{name}: {text:?} must be {first} or {second}")
         });
         text == first
+    }
+
+    /// A number of calls.
+    fn count(&mut self, name: &str, text: &str) -> u32 {
+        let rule = "a whole number from 1 to 1000000";
+        let number: Option<u32> = self.parse(name, text, rule);
+        self.demand(number.is_none_or(|n| (1..=MOST_CALLS).contains(&n)), || {
+            format!("{name}: {text:?} must be {rule}")
+        });
+        number.unwrap_or(1).clamp(1, MOST_CALLS)
+    }
+
+    /// The limits of joins and calls; none when they are off.
+    fn rates(&mut self, args: &LimitArgs) -> Option<Rates> {
+        let is_on = self.choice("ROPELINE_RATE_LIMITS", &args.rate_limits, "on", "off");
+        let mut rate = |of: &str, per_second: &str, at_once: &str| {
+            let per_second = self.count(&format!("ROPELINE_LIMIT_{of}_PER_SECOND"), per_second);
+            Rate::new(per_second, self.count(&format!("ROPELINE_LIMIT_{of}_AT_ONCE"), at_once))
+        };
+        let rates = Rates {
+            joins: rate("JOINS", &args.joins_per_second, &args.joins_at_once),
+            calls: rate("CALLS", &args.calls_per_second, &args.calls_at_once),
+            key_joins: rate("KEY_JOINS", &args.key_joins_per_second, &args.key_joins_at_once),
+            key_calls: rate("KEY_CALLS", &args.key_calls_per_second, &args.key_calls_at_once),
+        };
+        is_on.then_some(rates)
     }
 
     fn stores(&mut self, args: &StoreArgs) -> Stores {
@@ -248,7 +358,7 @@ impl ServeArgs {
         reading.demand(most.is_none_or(|most| (1..=1_000_000).contains(&most)), || {
             format!("ROPELINE_MAX_CONNECTIONS: must be {number}")
         });
-        let rate_limits = reading.choice("ROPELINE_RATE_LIMITS", &self.rate_limits, "on", "off");
+        let rates = reading.rates(&self.limits);
         let is_text = reading.choice("ROPELINE_LOG_FORMAT", &self.log_format, "text", "json");
         reading.finish()?;
         Ok(Config {
@@ -262,7 +372,7 @@ impl ServeArgs {
                 admin_key,
                 public_url: self.public_url.clone(),
                 trusted_proxies,
-                rate_limits,
+                rates,
                 serves_metrics: ops_listen.is_none(),
             },
         })
@@ -310,6 +420,8 @@ mod tests {
             "--listen=here",
             "--ops-listen=there",
             "--rate-limits=maybe",
+            "--limit-joins-per-second=0",
+            "--limit-key-calls-at-once=many",
             "--max-connections=many",
             "--log-format=xml",
         ]);
@@ -325,6 +437,8 @@ mod tests {
             "ROPELINE_OPS_LISTEN",
             "ROPELINE_MAX_CONNECTIONS",
             "ROPELINE_RATE_LIMITS",
+            "ROPELINE_LIMIT_JOINS_PER_SECOND",
+            "ROPELINE_LIMIT_KEY_CALLS_AT_ONCE",
             "ROPELINE_LOG_FORMAT",
         ];
         assert_eq!(faults.len(), names.len(), "{faults:?}");
@@ -342,6 +456,15 @@ mod tests {
             let Err(Faults(faults)) = args.serve.check() else { panic!("{name} was taken") };
             assert!(faults.len() == 1 && faults[0].ends_with("is empty"), "{faults:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_what_is_set_and_otherwise_the_defaults_of_the_front_door() {
+        assert_eq!(check(&[]).unwrap().http.rates, Some(Rates::default()));
+        assert_eq!(check(&["--rate-limits=off"]).unwrap().http.rates, None);
+        let set = check(&["--limit-joins-per-second=7", "--limit-joins-at-once=9"]).unwrap();
+        let expected = Rates { joins: Rate::new(7, 9), ..Rates::default() };
+        assert_eq!(set.http.rates, Some(expected));
     }
 
     #[test]

@@ -95,9 +95,8 @@ async fn work(
         name,
         move || counted.sockets.len(),
         move || {
-            if let Some(limits) = &app.limits {
-                limits.forget_quiet();
-            }
+            app.limits.forget_quiet();
+            app.judge_traffic();
         },
     );
     ends.cancelled().await;

@@ -30,7 +30,7 @@ pub fn app(public_url: Option<&str>, trusted_proxies: Vec<IpNet>) -> App {
         admin_key: ADMIN_KEY.into(),
         public_url: public_url.map(str::to_owned),
         trusted_proxies,
-        rate_limits: false,
+        rates: None,
         serves_metrics: false,
     };
     let metrics = PrometheusBuilder::new().build_recorder().handle();

@@ -27,6 +27,7 @@ struct Input {
     public_url: Option<String>,
     trusted_proxies: Option<String>,
     rate_limits: Option<String>,
+    joins_at_once: Option<String>,
     max_connections: Option<String>,
     log_format: Option<String>,
     /// Secrets and addresses that are good as they are.
@@ -51,7 +52,8 @@ fuzz_target!(|input: Input| {
     for (value, field) in [
         (input.listen, &mut args.listen),
         (input.trusted_proxies, &mut args.trusted_proxies),
-        (input.rate_limits, &mut args.rate_limits),
+        (input.rate_limits, &mut args.limits.rate_limits),
+        (input.joins_at_once, &mut args.limits.joins_at_once),
         (input.max_connections, &mut args.max_connections),
         (input.log_format, &mut args.log_format),
     ] {

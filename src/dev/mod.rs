@@ -125,7 +125,7 @@ async fn demonstrate(
             public_url: None,
             trusted_proxies: Vec::new(),
             // All simulated shoppers come from one address.
-            rate_limits: false,
+            rates: None,
             serves_metrics: true,
         },
     };

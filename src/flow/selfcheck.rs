@@ -91,6 +91,8 @@ impl Standing {
 pub struct SelfCheck {
     /// Of the process itself; it does not change.
     of_process: RwLock<Vec<Finding>>,
+    /// Of the calls that come in.
+    of_traffic: RwLock<Vec<Finding>>,
     standing: RwLock<Arc<Standing>>,
     /// What requests showed, each until a moment at which it is over unless it was met again.
     met: Mutex<Vec<Met>>,
@@ -138,8 +140,21 @@ impl SelfCheck {
         *self.of_process.write().unwrap_or_else(PoisonError::into_inner) = findings;
     }
 
-    fn of_process(&self) -> Vec<Finding> {
-        self.of_process.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Says what was found of the calls that come in; it shows with the next look, which is soon if it changed.
+    pub fn set_traffic(&self, findings: Vec<Finding>) {
+        let names = |of: &[Finding]| of.iter().map(|finding| finding.name).collect::<Vec<_>>();
+        let mut known = self.of_traffic.write().unwrap_or_else(PoisonError::into_inner);
+        if names(&known) != names(&findings) {
+            self.look_soon();
+        }
+        *known = findings;
+    }
+
+    /// What is known without the stores.
+    fn of_this_gateway(&self) -> Vec<Finding> {
+        let mut all = self.of_process.read().unwrap_or_else(PoisonError::into_inner).clone();
+        all.extend(self.of_traffic.read().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        all
     }
 
     pub fn standing(&self) -> Arc<Standing> {
@@ -265,7 +280,7 @@ pub async fn keep_looking(gate: &Gate) {
 
 /// How the process and both stores are set up.
 async fn stores(gate: &Gate) -> Result<Standing, FlowError> {
-    let mut findings = gate.selfcheck.of_process();
+    let mut findings = gate.selfcheck.of_this_gateway();
     findings.extend(gate.selfcheck.of_requests());
     let check = gate.live.check().await?;
     findings.extend(of_redis::judge(check.as_ref()));

@@ -9,6 +9,7 @@ pub mod brand;
 pub mod caller;
 pub mod console;
 mod describe;
+mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod limits;
@@ -28,6 +29,7 @@ pub mod slots;
 pub mod socket;
 mod times;
 pub mod told;
+mod traffic;
 pub mod views;
 mod wire;
 pub mod words;
@@ -60,11 +62,12 @@ use crate::flow::{Gate, join};
 use crate::sale::{HoldId, SaleId};
 use accounts::{login, pages as desk};
 use caller::KeyDigest;
-use limits::Limits;
+use limits::{Limits, Rates};
 use live::Watchers;
 use pages::Visitor;
 use problem::{Code, Problem};
 use times::Times;
+use traffic::Traffic;
 
 /// What the handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -76,8 +79,9 @@ pub struct Inner {
     /// Where shoppers reach this sale, as a browser names it in `Origin`; none unless set.
     pub public_origin: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
-    /// None when limits are off.
-    pub limits: Option<Limits>,
+    pub limits: Limits,
+    /// Where calls come from, for the self-check.
+    traffic: Traffic,
     pub metrics: PrometheusHandle,
     /// Whether `/metrics` is served here, and not on a listener of its own.
     pub serves_metrics: bool,
@@ -101,7 +105,8 @@ pub struct Settings {
     pub admin_key: String,
     pub public_url: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
-    pub rate_limits: bool,
+    /// None when joins and calls are not limited.
+    pub rates: Option<Rates>,
     pub serves_metrics: bool,
 }
 
@@ -114,7 +119,8 @@ impl App {
             admin_key: KeyDigest::new(&settings.admin_key),
             public_origin: origin,
             trusted_proxies: settings.trusted_proxies,
-            limits: settings.rate_limits.then(Limits::default),
+            limits: Limits::new(settings.rates),
+            traffic: Traffic::default(),
             metrics,
             serves_metrics: settings.serves_metrics,
             watchers: Arc::default(),
@@ -122,6 +128,13 @@ impl App {
             times: Times::default(),
             openapi: document.to_string().into(),
         }))
+    }
+
+    /// Tells the self-check what the calls since the last judgement show.
+    pub fn judge_traffic(&self) {
+        if let Some(findings) = self.traffic.judge(&self.trusted_proxies) {
+            self.gate.selfcheck.set_traffic(findings);
+        }
     }
 
     pub fn is_https(&self) -> bool {

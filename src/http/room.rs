@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::App;
 use super::body::Raw;
 use super::caller::{self, Shopper};
-use super::limits::Address;
+use super::limits::Source;
 use super::pages::{Posted, page, see_other, shopper_problem, with_cookie, with_cookies};
 use super::problem::{Code, Problem};
 use super::shapes::{FactsShape, TicketShape, is_builtin};
@@ -147,7 +147,7 @@ fn moved_state(app: &App, claim: Claim) -> Value {
 pub async fn join(
     State(app): State<App>,
     Path(sale): Path<String>,
-    Extension(Address(address)): Extension<Address>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     posted: Posted,
 ) -> Response {
@@ -156,7 +156,7 @@ pub async fn join(
     }
     let shopper = Shopper::new(&app, &headers);
     let body = Raw(Vec::new());
-    match enter(&app, &sale, &shopper, posted.key(), &body, address).await {
+    match enter(&app, &sale, &shopper, posted.key(), &body, &source).await {
         Ok(entered) => {
             let back = see_other(&format!("/s/{sale}"));
             let cookies =

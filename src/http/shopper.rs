@@ -1,6 +1,5 @@
 //! The shopper's calls: join, look, leave, and settle a hold.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -13,7 +12,7 @@ use super::App;
 use super::bodies::Confirm;
 use super::body::{Raw, idempotency_key};
 use super::caller::{self, Caller, Shopper};
-use super::limits::{Address, What};
+use super::limits::Source;
 use super::pages::with_cookies;
 use super::problem::{Problem, ProblemShape, respond};
 use super::shapes::{self, FactsShape, HoldShape, JoinedShape, TicketShape};
@@ -55,7 +54,7 @@ pub async fn facts(
 pub async fn join(
     State(app): State<App>,
     Path(sale): Path<String>,
-    Extension(Address(address)): Extension<Address>,
+    Extension(source): Extension<Source>,
     headers: HeaderMap,
     body: Raw,
 ) -> Result<Response, Problem> {
@@ -63,7 +62,7 @@ pub async fn join(
     body.fields()?.finish()?;
     let key = idempotency_key(&headers)?.filter(|key| key.len() >= SHORTEST_JOIN_KEY);
     let shopper = Shopper::new(&app, &headers);
-    let entered = enter(&app, &sale, &shopper, key, &body, address).await?;
+    let entered = enter(&app, &sale, &shopper, key, &body, &source).await?;
     let cookies = caller::ticket_cookies(&app, &headers, entered.sale, &entered.credential).await;
     Ok(with_cookies(respond(entered.status, entered.body), &cookies))
 }
@@ -97,7 +96,7 @@ pub async fn enter(
     shopper: &Shopper,
     key: Option<String>,
     body: &Raw,
-    address: IpAddr,
+    source: &Source,
 ) -> Result<Entered, Problem> {
     let Some(line) = watch::find(&app.gate, sale).await? else {
         return Err(Refusal::SaleClosed.into());
@@ -109,9 +108,7 @@ pub async fn enter(
         }
     }
     let key = key.map(|key| keyed::join_key(line.id, &key, body.fingerprint()));
-    if let Some(limits) = &app.limits {
-        limits.count(What::Joins, address)?;
-    }
+    app.limits.count_join(source)?;
     // A key names its ticket, so that a retry finds the place even while Postgres is away.
     let ticket = match &key {
         Some(key) => app.gate.signer.ticket_for_key(line.id, &key.key),

@@ -39,7 +39,7 @@ impl Slots {
 
     /// As many as this, of which one address has a part unless limits are off.
     pub fn of_shoppers(app: &App, most: usize) -> Self {
-        let for_one = app.limits.as_ref().map(|_| (most / PART_OF_ONE).max(1));
+        let for_one = app.limits.are_on().then(|| (most / PART_OF_ONE).max(1));
         let trusted = app.trusted_proxies.clone();
         let peers = Peers { open: Mutex::default(), most: for_one, trusted };
         Self { peers: Arc::new(peers), ..Self::new(most) }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::outage::{end, fragile};
 use crate::process::{program, run};
 use crate::staff::{PASSWORD, cookie_of, id_of, key_of, post};
-use crate::support::{Answer, Gateway, Place, Shop, all, eventually};
+use crate::support::{Answer, FROM, Gateway, Place, Shop, all, elsewhere, eventually};
 
 /// The same shop through another gateway.
 async fn another_door(shop: &Shop) -> Shop {
@@ -300,12 +300,13 @@ async fn there_is_always_an_owner_and_a_name_is_one_persons() {
 /// A flood of log-ins costs a core and 19 MiB at most: everyone else is served meanwhile.
 #[tokio::test]
 async fn a_flood_of_log_ins_is_held_back_and_holds_nobody_else_back() {
-    let shop = Shop::open().await;
+    let shop = Shop::behind_a_proxy().await;
     let sale = shop.open_sale(1, json!({})).await;
     let flood: Vec<_> = (0..150)
         .map(|n| {
             let form = format!("name=ana+{n}&password=guess");
             let request = shop.request(Method::POST, "/admin/login").body(form);
+            let request = request.header(FROM, elsewhere());
             Answer::of(request.header("content-type", "application/x-www-form-urlencoded"))
         })
         .collect();

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::shopper::names;
-use crate::support::{ADMIN_KEY, Answer, Sale, Shop, eventually};
+use crate::support::{ADMIN_KEY, Answer, FROM, Sale, Shop, elsewhere, eventually};
 
 /// Every call about one sale, with a body that is good.
 fn calls() -> Vec<(Method, &'static str, Value)> {
@@ -36,7 +36,7 @@ fn ask(shop: &Shop, method: &Method, path: &str, body: &Value) -> reqwest::Reque
 
 #[tokio::test]
 async fn an_operators_calls_need_an_operators_key() {
-    let shop = Shop::open().await;
+    let shop = Shop::behind_a_proxy().await;
     let sale = shop.sale(json!({})).await;
     let ana = sale.join().await;
     let mut every: Vec<_> =
@@ -44,7 +44,7 @@ async fn an_operators_calls_need_an_operators_key() {
     every.push((Method::GET, "/sales".into(), Value::Null));
     every.push((Method::POST, "/sales".into(), json!({ "slug": "mine", "name": "Mine" })));
     for (method, path, body) in &every {
-        let call = || ask(&shop, method, path, body);
+        let call = || ask(&shop, method, path, body).header(FROM, elsewhere());
         let keys = ["", "nonsense", &ADMIN_KEY[1..], &ana.credential];
         let cookie = format!("ropeline-ticket-{}={}", sale.id, ana.credential);
         let mut refused =

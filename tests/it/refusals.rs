@@ -266,7 +266,7 @@ async fn asked(path: &str, mode: &str) -> (u16, String, String) {
         admin_key: ADMIN_KEY.into(),
         public_url: None,
         trusted_proxies: Vec::new(),
-        rate_limits: false,
+        rates: None,
         serves_metrics: false,
     };
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();

@@ -5,7 +5,7 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{ADMIN_KEY, Answer, Sale, Shop, Shopper};
+use crate::support::{ADMIN_KEY, Answer, FROM, Sale, Shop, Shopper, elsewhere};
 
 /// The calls that anybody may make; a new one is guarded or joins this list on purpose.
 const PUBLIC: [&str; 6] = [
@@ -78,6 +78,7 @@ async fn furnished(shop: &Shop) -> (Sale<'_>, Shopper, Shopper, String) {
 /// The status alone: a stream of events has no end to wait for.
 async fn ask(shop: &Shop, call: &Call, path: &str, headers: &HeaderMap) -> (StatusCode, HeaderMap) {
     let request = shop.request(call.method.clone(), path).headers(headers.clone());
+    let request = request.header(FROM, elsewhere());
     let answer = request.send().await.expect("the gateway answers");
     (answer.status(), answer.headers().clone())
 }
@@ -104,7 +105,7 @@ async fn session(shop: &Shop) -> String {
 
 #[tokio::test]
 async fn every_call_is_open_to_those_it_names_and_to_nobody_else() {
-    let shop = Shop::open().await;
+    let shop = Shop::behind_a_proxy().await;
     let calls = calls(&shop).await;
     let (_sale, ana, ben, hold) = furnished(&shop).await;
     let public = calls.iter().filter(|call| !call.takes_credential && !call.takes_key);

@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
+use reqwest::Method;
 use ropeline::dev::stores::{Data, Stores};
 use ropeline::flow::Gate;
 use ropeline::flow::selfcheck::{self, Standing, Weight};
+use ropeline::http::limits::Rates;
 use ropeline::ledger::Ledger;
 use ropeline::live::{GRANT, Live};
 use ropeline::sale::Signer;
@@ -16,7 +18,7 @@ use tokio::net::UnixStream;
 
 use crate::process::{Running, program, run, settings};
 use crate::redis_state::key;
-use crate::support::{ADMIN_KEY, Answer, Place, SECRET, Shop, eventually};
+use crate::support::{ADMIN_KEY, Answer, Place, SECRET, Shop, all, eventually};
 
 /// Stores that a test may spoil.
 struct Own {
@@ -524,6 +526,47 @@ async fn a_store_that_changes_under_a_running_gateway_is_told_of_once_and_served
     let eviction = "Redis may throw away the line";
     assert_eq!((told("ERROR", eviction), told("INFO", eviction)), (1, 1), "{log}");
     own.stop().await;
+}
+
+/// What the self-check of a gateway found, by name.
+async fn findings(shop: &Shop) -> String {
+    shop.ask("/health").await.body["findings"].to_string()
+}
+
+#[tokio::test]
+async fn a_header_of_a_trusted_proxy_that_names_no_client_is_found() {
+    let shop = Shop::with(Place::fresh().await, |config| {
+        config.http.trusted_proxies = vec!["127.0.0.1".parse::<std::net::IpAddr>().unwrap().into()];
+        config.http.rates = Some(Rates::default());
+    })
+    .await;
+    for value in ["203.0.113.7:port", "unknown"] {
+        for _ in 0..10 {
+            let call = shop.request(Method::GET, "/healthz").header("x-forwarded-for", value);
+            assert_eq!(Answer::of(call).await.status, 200);
+        }
+    }
+    eventually("both are found", async || {
+        let found = findings(&shop).await;
+        found.contains("proxy-header") && found.contains("proxy-hides")
+    })
+    .await;
+    let found = findings(&shop).await;
+    assert!(found.contains("127.0.0.1") && found.contains("203.0.113.7:port"), "{found}");
+    let metric = "ropeline_finding{finding=\"proxy-header\",weight=\"warn\"} 1";
+    assert!(shop.get("/metrics").await.text.contains(metric));
+}
+
+#[tokio::test]
+async fn one_address_with_most_of_the_calls_is_found_and_told_what_to_set() {
+    let shop = Shop::at(Place::fresh().await, true).await;
+    for _ in 0..11 {
+        let calls = (0..100).map(|_| Answer::of(shop.request(Method::GET, "/healthz")));
+        assert!(all(calls).await.iter().all(|answer| answer.status == 200));
+    }
+    eventually("it is found", async || findings(&shop).await.contains("proxy-one-address")).await;
+    let found = findings(&shop).await;
+    assert!(found.contains("127.0.0.1") && found.contains("ROPELINE_TRUSTED_PROXIES"), "{found}");
 }
 
 /// Redis does not answer for a while, and then does again.

@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::{Client, Method, StatusCode};
 use ropeline::config::{Config, Stores as StoreUrls};
 use ropeline::dev::stores::{Data, Stores};
+use ropeline::http::limits::Rates;
 use ropeline::http::{Settings, serve};
 use ropeline::ledger::Ledger;
 use ropeline::{gateway, telemetry};
@@ -93,6 +94,14 @@ impl Place {
     }
 }
 
+/// The header in which a proxy names the client.
+pub const FROM: &str = "x-forwarded-for";
+
+/// An address that no call came from yet, for guesses that are not to be held back.
+pub fn elsewhere() -> String {
+    std::net::Ipv4Addr::from(0xcb00_0000 + NEXT.fetch_add(1, Ordering::Relaxed)).to_string()
+}
+
 /// One running gateway in this process.
 pub struct Gateway {
     pub address: SocketAddr,
@@ -107,9 +116,20 @@ impl Gateway {
 
     /// Starts it at an address that another one has left.
     pub async fn start_at(place: &Place, limits: bool, address: SocketAddr) -> Self {
+        Self::start_with(place, address, |config| {
+            config.http.rates = limits.then(Rates::default);
+        })
+    }
+
+    /// Starts it with settings of its own.
+    pub fn start_with(
+        place: &Place,
+        address: SocketAddr,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let listener = serve::listen(address).unwrap();
         let address = listener.local_addr().unwrap();
-        let config = Config {
+        let mut config = Config {
             stores: StoreUrls {
                 redis_url: place.redis_url.clone(),
                 database_url: place.database_url.clone(),
@@ -123,10 +143,11 @@ impl Gateway {
                 admin_key: ADMIN_KEY.into(),
                 public_url: None,
                 trusted_proxies: Vec::new(),
-                rate_limits: limits,
+                rates: None,
                 serves_metrics: true,
             },
         };
+        change(&mut config);
         let stop = CancellationToken::new();
         let running = tokio::spawn(gateway::run(config, listener, METRICS.clone(), stop.clone()));
         Self { address, stop, running }
@@ -195,6 +216,24 @@ impl Shop {
 
     pub async fn at(place: Place, limits: bool) -> Self {
         let gateway = Gateway::start(&place, limits).await;
+        Self::of(place, gateway).await
+    }
+
+    /// A ready gateway with settings of its own.
+    pub async fn with(place: Place, change: impl FnOnce(&mut Config)) -> Self {
+        let gateway = Gateway::start_with(&place, SocketAddr::from(([127, 0, 0, 1], 0)), change);
+        Self::of(place, gateway).await
+    }
+
+    /// A ready gateway behind a proxy on this machine: each call may name its own address in `FROM`.
+    pub async fn behind_a_proxy() -> Self {
+        Self::with(Place::fresh().await, |config| {
+            config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        })
+        .await
+    }
+
+    pub async fn of(place: Place, gateway: Gateway) -> Self {
         let base = format!("http://{}", gateway.address);
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let shop = Self { place, gateway, base, client };

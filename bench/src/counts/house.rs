@@ -51,7 +51,7 @@ impl House {
             admin_key: ADMIN_KEY.to_owned(),
             public_url: None,
             trusted_proxies: Vec::new(),
-            rate_limits: false, // All calls come from one address.
+            rates: None, // All calls come from one address.
             serves_metrics: true,
         };
         let app = App::new(gate.clone(), settings, metrics.clone());

@@ -169,7 +169,7 @@ impl Served {
                 admin_key: ADMIN_KEY.into(),
                 public_url: None,
                 trusted_proxies: Vec::new(),
-                rate_limits: false,
+                rates: None,
                 serves_metrics: true,
             },
         };

@@ -20,8 +20,11 @@ pub use crate::ledger::{Holder, Proven};
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// How long a secret that was good goes on while Postgres cannot be asked.
 const GOES_ON: Duration = Duration::from_secs(60);
-/// What nobody used for so long is not kept.
+/// A session that nobody used for so long is not kept.
 const KEPT_UNUSED: Duration = Duration::from_secs(60);
+/// An API key that nobody used for so long is not kept. There are few, and a confirm with a key that is kept is
+/// taken however busy its address is.
+const KEY_KEPT_UNUSED: Duration = Duration::from_secs(3600);
 /// How often it is written down that a secret was used.
 const NOTED_EVERY: Duration = Duration::from_secs(60);
 /// A session that nobody used for so long is over.
@@ -124,9 +127,22 @@ impl Access {
 
     fn drop_unused(&self, now: Instant) -> Vec<SecretDigest> {
         let mut kept = self.kept();
-        kept.retain(|_, kept| now - kept.used_at < KEPT_UNUSED);
+        kept.retain(|_, kept| {
+            let lasts = match kept.proven.holder {
+                Holder::Key(_) => KEY_KEPT_UNUSED,
+                Holder::Operator(_) | Holder::AdminKey(_) => KEPT_UNUSED,
+            };
+            now - kept.used_at < lasts
+        });
         kept.keys().copied().collect()
     }
+}
+
+/// Whom this secret proves, as far as that is known without asking Postgres.
+pub fn known(gate: &Gate, digest: &SecretDigest) -> Option<Arc<Proven>> {
+    let proven = gate.access.find(digest, Instant::now())?;
+    let is_over = proven.expires_at.is_some_and(|at| at <= gate.clock.now());
+    (!is_over).then_some(proven)
 }
 
 /// Whom this secret proves; nobody when it is unknown, revoked or over.
@@ -184,7 +200,7 @@ async fn refresh(gate: &Gate) -> Result<(), FlowError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sale::{ApiKeyId, Role};
+    use crate::sale::{ApiKeyId, OperatorId, Role};
 
     fn proven(secret: &str) -> Arc<Proven> {
         let holder = Holder::Key(ApiKeyId::new());
@@ -214,7 +230,9 @@ mod tests {
 
     #[test]
     fn a_use_is_noted_once_a_minute_and_the_unused_are_dropped() {
-        let (access, till, begun) = (Access::default(), proven("till"), Instant::now());
+        let (access, begun) = (Access::default(), Instant::now());
+        let holder = Holder::Operator(OperatorId::new());
+        let till = Arc::new(Proven { holder, ..Proven::clone(&proven("till")) });
         let after = |seconds| begun + Duration::from_secs(seconds);
         access.keep(&till, begun);
         assert_eq!(access.to_note(begun), [till.digest]);
@@ -227,5 +245,8 @@ mod tests {
         assert!(access.to_note(after(200)).is_empty(), "nobody used it since");
         assert_eq!(access.drop_unused(after(59 + 59)), [till.digest]);
         assert!(access.drop_unused(after(59 + 60)).is_empty());
+        access.keep(&proven("shop"), begun);
+        assert_eq!(access.drop_unused(after(3_599)).len(), 1, "an API key is kept for an hour");
+        assert!(access.drop_unused(after(3_600)).is_empty());
     }
 }

@@ -9,7 +9,7 @@ use crate::flow::accounts::login::{self, NewToken, SessionOf};
 use crate::http::App;
 use crate::http::caller::{self, Caller, Look, Who};
 use crate::http::console::{failed, mark, operator_of};
-use crate::http::limits::{Address, What};
+use crate::http::limits::Address;
 use crate::http::pages::{Posted, is_for_a_person, page, problem_page, see_other, with_cookie};
 use crate::http::problem::{Code, Problem};
 use crate::http::views::{AccountPage, AdminLoginPage, Flash, Form, Me, SessionRow};
@@ -56,10 +56,10 @@ pub async fn login(
     let is_by_key = name.is_empty() && !posted.get("api_key").is_empty();
     let is_known_key = is_by_key && app.admin_key.matches(posted.get("api_key"));
     if !is_known_key
-        && let Some(limits) = &app.limits
-        && let Err(problem) = limits
-            .count(What::Logins, address)
-            .and_then(|()| if is_by_key { Ok(()) } else { limits.count_name(name) })
+        && let Err(problem) = app
+            .limits
+            .count_login(address)
+            .and_then(|()| if is_by_key { Ok(()) } else { app.limits.count_name(name) })
     {
         return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
     }
@@ -199,9 +199,7 @@ async fn change(
     let Who::Operator(id) = me.who else {
         return Err(Problem::new(Code::Forbidden, "ROPELINE_ADMIN_KEY has no password"));
     };
-    if let Some(limits) = &app.limits {
-        limits.count_name(&me.actor)?; // Whoever finds a browser open must not guess here either.
-    }
+    app.limits.count_name(&me.actor)?; // Whoever finds a browser open must not guess here either.
     let said = (posted.whole("old_password"), posted.whole("password"));
     let changed = login::change_own_password(&app.gate, id, &me.actor, said, agent(headers)).await;
     Ok(changed?)

@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::{bearer, cookie, cookie_name};
 use crate::flow::accounts::KEY_PREFIX;
-use crate::flow::accounts::access::{self, Holder, SecretDigest};
+use crate::flow::accounts::access::{self, Holder, Proven, SecretDigest};
 use crate::flow::accounts::login::{LASTS, NewToken};
 use crate::http::App;
 use crate::http::problem::{Code, Problem};
@@ -73,15 +73,31 @@ impl Caller {
         }
     }
 
-    async fn of_key(app: &App, key: &str) -> Result<Option<Self>, Problem> {
+    /// Whoever has this API key.
+    ///
+    /// # Errors
+    /// `unavailable` when it must be looked up and Postgres is away.
+    pub async fn of_key(app: &App, key: &str) -> Result<Option<Self>, Problem> {
         if app.admin_key.matches(key) {
             return Ok(Some(Self::admin(None)));
         }
-        if !key.strip_prefix(KEY_PREFIX).is_some_and(is_secret) {
+        if !is_key(key) {
             return Ok(None);
         }
         let proven = access::prove(&app.gate, access::digest(key)).await?;
-        Ok(proven.and_then(|proven| match proven.holder {
+        Ok(proven.and_then(|proven| Self::with_key(&proven)))
+    }
+
+    /// The same, as far as this gateway knows it without a look-up.
+    pub fn known(app: &App, key: &str) -> Option<Self> {
+        if is_key(key) {
+            return Self::with_key(&*access::known(&app.gate, &access::digest(key))?);
+        }
+        app.admin_key.matches(key).then(|| Self::admin(None))
+    }
+
+    fn with_key(proven: &Proven) -> Option<Self> {
+        match proven.holder {
             Holder::Key(id) => Some(Self {
                 who: Who::Key(id),
                 role: proven.role,
@@ -89,7 +105,7 @@ impl Caller {
                 session: None,
             }),
             Holder::Operator(_) | Holder::AdminKey(_) => None,
-        }))
+        }
     }
 
     /// Whose console session this is.
@@ -138,6 +154,11 @@ impl Caller {
             format!("this needs the role {needs}, and you are {role}"),
         ))
     }
+}
+
+/// Whether a text looks like an API key of an account.
+pub fn is_key(text: &str) -> bool {
+    text.strip_prefix(KEY_PREFIX).is_some_and(is_secret)
 }
 
 fn is_secret(text: &str) -> bool {
