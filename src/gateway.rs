@@ -7,18 +7,21 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::Config;
 use crate::flow::Gate;
+use crate::flow::heartbeat::Heart;
 use crate::flow::selfcheck::{self, Standing, Weight};
 use crate::http::{App, serve};
 use crate::ledger::Ledger;
 use crate::live::Live;
-use crate::loops::Loops;
+use crate::loops;
 use crate::sale::Signer;
-use crate::telemetry::UPKEEP_EVERY;
+use crate::tasks::Task;
+use crate::telemetry::{self, UPKEEP_EVERY};
 
 /// Between two looks at a store that is away at start.
 const STORE_RETRY: Duration = Duration::from_millis(500);
@@ -41,66 +44,66 @@ pub async fn run(
     let address = listener.local_addr()?;
     tracing::info!(listen = %address, "listening");
 
-    let failed = CancellationToken::new();
     let ends = CancellationToken::new();
     if let Some(address) = config.ops_listen {
-        let operations = TcpListener::bind(address).await?;
-        tokio::spawn(serve::serve_operations(operations, app.clone(), ends.clone()));
+        let (operations, app) = (Arc::new(TcpListener::bind(address).await?), app.clone());
+        gate.tasks.keep(Task::Operations, move || {
+            serve::serve_operations(operations.clone(), app.clone())
+        });
     }
-    let upkeep = tokio::spawn(async move {
-        loop {
-            sleep(UPKEEP_EVERY).await;
-            metrics.run_upkeep();
-        }
-    });
-    let working =
-        tokio::spawn(work(gate, process::name(address), app.clone(), ends.clone(), failed.clone()));
-    // Whatever ends first ends all: the operator's word, or a store that must not be served from.
-    let either = CancellationToken::new();
-    let ending = {
-        let (stop, failed, either) = (stop.clone(), failed.clone(), either.clone());
-        tokio::spawn(async move {
-            tokio::select! { () = stop.cancelled() => {}, () = failed.cancelled() => {} }
-            either.cancel();
-        })
-    };
+    gate.tasks.keep(Task::Upkeep, move || upkeep(metrics.clone()));
+    gate.tasks.keep(Task::Repeats, telemetry::tell_repeats);
+    // What ends first ends all: the operator's word, or a start that failed.
+    let either = stop.child_token();
+    let working = tokio::spawn(work(
+        gate.clone(),
+        process::name(address),
+        app.clone(),
+        ends.clone(),
+        either.clone().drop_guard(),
+    ));
     serve::serve(listener, app, config.max_connections, either).await?;
     ends.cancel();
-    upkeep.abort();
-    ending.abort();
     let worked = working.await?;
+    gate.tasks.stop().await;
+    telemetry::tell_all_repeats();
     ledger.close().await;
     worked
 }
 
-/// Waits for the stores, then runs the loops until the end.
+/// Folds samples into the histograms.
+async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        sleep(UPKEEP_EVERY).await;
+        metrics.run_upkeep();
+    }
+}
+
+/// Waits for the stores, then runs the loops until the end. However it ends, also by a panic, the gateway ends
+/// with it: none serves without its loops.
 async fn work(
     gate: Arc<Gate>,
     name: String,
     app: App,
     ends: CancellationToken,
-    failed: CancellationToken,
+    _ends_all: DropGuard,
 ) -> anyhow::Result<()> {
-    let prepared = tokio::select! {
-        prepared = prepare(&gate) => prepared,
+    tokio::select! {
+        prepared = prepare(&gate) => prepared?,
         () = ends.cancelled() => return Ok(()),
     };
-    if let Err(refused) = prepared {
-        failed.cancel();
-        return Err(refused);
-    }
-    let counted = app.clone();
-    let loops = Loops::start(
+    let heart = Arc::new(Mutex::new(Heart::new(name)));
+    let (counted, traffic) = (app.clone(), app.clone());
+    loops::start(
         &gate,
-        name,
+        &heart,
         move || counted.sockets.len(),
-        move || {
-            app.limits.forget_quiet();
-            app.judge_traffic();
-        },
+        move || traffic.judge_traffic(),
+        move || app.limits.forget_quiet(),
     );
     ends.cancelled().await;
-    loops.stop().await;
+    gate.tasks.stop().await;
+    loops::say_goodbye(&gate, &heart).await;
     Ok(())
 }
 

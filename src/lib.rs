@@ -6,6 +6,7 @@ pub mod sale;
 
 pub mod clock;
 pub mod faults;
+pub mod tasks;
 pub mod telemetry;
 
 pub mod ledger;

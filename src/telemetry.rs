@@ -1,11 +1,18 @@
 //! Log format and metric names: what is seen of a gateway from outside.
 
+mod repeats;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::FilterExt;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use repeats::HoldBack;
+pub use repeats::{tell_all_repeats, tell_repeats};
 
 macro_rules! metrics {
     ($($name:ident = $kind:ident $text:literal, $help:literal;)*) => {
@@ -67,6 +74,12 @@ metrics! {
     ORIGIN_REFUSED = counter "ropeline_origin_refused_total",
         "Changes refused because the page that sent them is at another address than ROPELINE_PUBLIC_URL";
     CONNECTIONS = gauge "ropeline_connections", "Connections open now";
+    TASK_RUNNING = gauge "ropeline_task_running",
+        "1 while a background task runs, 0 while it is down. Label task";
+    TASK_RESTARTS = counter "ropeline_task_restarts_total",
+        "Restarts of a background task that panicked or ended. Label task";
+    LINES_HELD_BACK = counter "ropeline_log_lines_held_back_total",
+        "Warnings and errors that were counted and not written, because they were like one before";
 }
 
 /// Upper edges, in seconds: from a call in memory to the longest that a caller waits.
@@ -99,16 +112,18 @@ pub enum LogFormat {
 
 /// Starts logging to standard error; `RUST_LOG` chooses what.
 pub fn start_logging(format: LogFormat) {
-    let filter =
+    let chosen =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let filter = chosen.and(HoldBack);
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::registry();
     // A second call in one process keeps the first one's format; tests do that.
     let started = match format {
-        LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+        LogFormat::Text => log.with(lines.with_target(false).with_filter(filter)).try_init(),
+        LogFormat::Json => {
+            log.with(lines.json().flatten_event(true).with_filter(filter)).try_init()
+        }
     };
     drop(started);
 }

@@ -12,14 +12,18 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("faults", &[]),
     ("telemetry", &[]),
+    ("tasks", &["telemetry"]),
     ("ledger", &["faults", "sale"]),
     ("live", &["faults", "sale"]),
-    ("flow", &["clock", "faults", "ledger", "live", "sale", "telemetry"]),
-    ("http", &["faults", "flow", "random_text", "sale", "telemetry"]),
-    ("loops", &["faults", "flow", "live::Ack", "sale"]),
+    ("flow", &["clock", "faults", "ledger", "live", "sale", "tasks", "telemetry"]),
+    ("http", &["faults", "flow", "random_text", "sale", "tasks", "telemetry"]),
+    ("loops", &["faults", "flow", "live::Ack", "sale", "tasks"]),
     ("config", &["http::Settings", "http::limits", "sale::address", "telemetry"]),
     ("signals", &[]),
-    ("gateway", &["config", "flow", "http", "ledger", "live", "loops", "sale", "telemetry"]),
+    (
+        "gateway",
+        &["config", "flow", "http", "ledger", "live", "loops", "sale", "tasks", "telemetry"],
+    ),
     ("dev", &["config", "gateway", "http", "ledger", "random_text", "signals", "telemetry"]),
     ("bin", &[]), // The load generator, a crate of its own.
 ];
@@ -108,6 +112,57 @@ fn what_the_runbook_says_is_in_the_log_is_written_there() {
         }
     }
     assert!(found > 10, "the runbook has its log lines in its second column");
+}
+
+/// Spawns that end by themselves, by file, and why. A task that runs for good is kept by `tasks`, which restarts and
+/// reports it.
+const SHORT_SPAWNS: &[(&str, usize, &str)] = &[
+    ("src/dev/demo/mod.rs", 1, "simulated shoppers"),
+    ("src/dev/mod.rs", 1, "the gateway itself, whose end is waited for"),
+    ("src/flow/join.rs", 4, "one group of joins, its journal, what is left to write of it"),
+    ("src/flow/mistakes.rs", 2, "the drill's own, not compiled otherwise"),
+    ("src/flow/operate.rs", 3, "one change, and telling Redis of it"),
+    ("src/flow/recover.rs", 1, "one rebuild"),
+    ("src/flow/settle.rs", 1, "one confirm or release"),
+    ("src/flow/together.rs", 5, "one group of confirms, and one confirm"),
+    ("src/gateway.rs", 1, "the start and the end of a gateway; the gateway ends with it"),
+    ("src/http/live/mistakes.rs", 1, "the drill's own, not compiled otherwise"),
+    ("src/http/serve.rs", 1, "one connection"),
+    ("src/http/wire.rs", 1, "the last moment of one connection"),
+    ("src/signals.rs", 1, "nothing in it can fail; a second signal ends the process"),
+    ("src/tasks.rs", 1, "the home of all others"),
+];
+
+#[test]
+fn what_runs_for_good_is_kept_by_the_tasks() {
+    let mut spawns = Vec::new();
+    for (module, text) in sources() {
+        let shipped = text.split("#[cfg(test)]").next().unwrap();
+        let is_process =
+            |at: usize| shipped[..at].ends_with("Guarded::") || shipped[..at].ends_with("shell.");
+        let count = shipped
+            .match_indices("spawn(")
+            .filter(|(at, _)| !is_process(*at) && !shipped[at + 6..].starts_with(')'))
+            .filter(|(at, _)| !shipped[..*at].ends_with("fn "))
+            .count();
+        if count > 0 && module.name != "bin" {
+            spawns.push((module.path, count));
+        }
+    }
+    spawns.sort();
+    let allowed: Vec<_> =
+        SHORT_SPAWNS.iter().map(|(path, count, _)| ((*path).to_owned(), *count)).collect();
+    assert_eq!(spawns, allowed, "a spawn that ends by itself has a row here; any other is a task");
+}
+
+/// A reader of a log or of `/readyz` looks a task up there.
+#[test]
+fn every_background_task_is_in_the_handbook() {
+    let handbook = fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    for task in ropeline::tasks::Task::ALL {
+        let (name, lost) = (task.name(), task.lost());
+        assert!(handbook.contains(&format!("| `{name}` | {lost} |")), "| `{name}` | {lost} |");
+    }
 }
 
 /// A line between two rows ends a table, and the rows below it are shown as text.

@@ -4,12 +4,12 @@
 //! with one script call and one journal commit for all. When Postgres is slow the signed credential is
 //! the receipt, and the journal is written as soon as it can be.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use metrics::{counter, histogram};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::recover::{self, Loss};
@@ -19,6 +19,7 @@ use crate::faults::{Point, point};
 use crate::ledger::{Fate, Journaled, LedgerError, Writing};
 use crate::live::{LiveError, MOST_TICKETS, Waiter};
 use crate::sale::{SaleId, SaleState, Seq, Status, Ticket};
+use crate::tasks::{Task, Work};
 use crate::telemetry;
 
 /// Joins that may wait for their group: ten thousand arriving in one instant fit, twice over. Beyond, the
@@ -116,18 +117,43 @@ pub fn takes_joins(line: &Line) -> Result<(), Refusal> {
     }
 }
 
-/// Takes one sale's arrivals in groups, for as long as anyone may send one.
-pub(super) async fn gather(
-    gate: Arc<Gate>,
-    line: Arc<Line>,
-    mut arrivals: mpsc::Receiver<Arrival>,
+/// Starts the task that takes one sale's arrivals.
+pub(super) fn keep_gathering(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    arrivals: mpsc::Receiver<Arrival>,
 ) {
-    // The task must not keep its own sender alive: it ends when the sale is let go.
-    let line = {
-        let weak = Arc::downgrade(&line);
-        drop(line);
-        weak
-    };
+    let (arrivals, line) = (Mutex::new(arrivals), Arc::downgrade(line));
+    gate.tasks.keep(Task::Joins, Gathering { gate: gate.clone(), line, arrivals });
+}
+
+/// One sale's arrivals. The task must not keep its own sender alive: it ends when the sale is let go.
+struct Gathering {
+    gate: Arc<Gate>,
+    line: Weak<Line>,
+    arrivals: Mutex<mpsc::Receiver<Arrival>>,
+}
+
+impl Work for Gathering {
+    async fn run(&self) {
+        gather(&self.gate, &self.line, &mut *self.arrivals.lock().await).await;
+    }
+
+    /// Refuses at once. A retry with the same key finds the place if there is one.
+    async fn stand_in(&self) {
+        let mut arrivals = self.arrivals.lock().await;
+        while let Some(arrival) = arrivals.recv().await {
+            refuse(vec![arrival], &Refused::Away("gateway"));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.line.strong_count() == 0
+    }
+}
+
+/// Takes one sale's arrivals in groups, for as long as anyone may send one.
+async fn gather(gate: &Arc<Gate>, line: &Weak<Line>, arrivals: &mut mpsc::Receiver<Arrival>) {
     let turns = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
     let mut group = Vec::new();
     while let Ok(turn) = turns.clone().acquire_owned().await {

@@ -42,6 +42,7 @@ use crate::clock::Clock;
 use crate::ledger::{Key, Ledger, LedgerError, SaleSnapshot, Stored, Tx};
 use crate::live::{Live, LiveError};
 use crate::sale::{Fault, HoldState, Sale, SaleId, Signer};
+use crate::tasks::{Task, Tasks};
 use watch::Line;
 
 /// Everything a step needs. One for each gateway; shared by all its tasks.
@@ -50,6 +51,8 @@ pub struct Gate {
     pub ledger: Ledger,
     pub clock: Clock,
     pub signer: Signer,
+    /// What runs in the background.
+    pub tasks: Tasks,
     /// Set when the gateway is told to stop: no new joins, sockets go.
     pub draining: CancellationToken,
     lines: RwLock<HashMap<SaleId, Arc<Line>>>,
@@ -217,6 +220,7 @@ impl Gate {
             ledger,
             clock: Clock::default(),
             signer,
+            tasks: Tasks::default(),
             draining: CancellationToken::new(),
             lines: RwLock::default(),
             changed: Notify::new(),
@@ -252,6 +256,7 @@ impl Gate {
         if self.draining.is_cancelled() {
             missing.push("draining");
         }
+        missing.extend(self.tasks.down().into_iter().map(Task::missing));
         missing
     }
 

@@ -16,6 +16,7 @@ use super::{FlowError, Gate, Refusal, Reply, operate};
 use crate::faults::{Point, point};
 use crate::ledger::{Confirmed, Key, LedgerError, Purchase, Stored};
 use crate::sale::{Hold, HoldId, HoldState};
+use crate::tasks::{Task, Work};
 use crate::telemetry;
 
 /// Confirms that may wait for their group; more go by themselves.
@@ -74,8 +75,29 @@ pub(super) async fn confirm(
     answered.await.unwrap_or(Err(FlowError::Unavailable("gateway", None)))
 }
 
+/// Starts the task that confirms in groups.
+pub fn start(gate: &Arc<Gate>) {
+    gate.tasks.keep(Task::Confirms, Grouping(gate.clone()));
+}
+
+struct Grouping(Arc<Gate>);
+
+impl Work for Grouping {
+    async fn run(&self) {
+        keep(&self.0).await;
+    }
+
+    /// Each confirm goes by itself.
+    async fn stand_in(&self) {
+        let mut arrived = self.0.confirms.arrived.lock().await;
+        while let Some(waiting) = arrived.recv().await {
+            tokio::spawn(by_itself(self.0.clone(), waiting));
+        }
+    }
+}
+
 /// Confirms in groups, for as long as the gateway runs.
-pub async fn keep(gate: &Arc<Gate>) {
+async fn keep(gate: &Arc<Gate>) {
     let mut arrived = gate.confirms.arrived.lock().await;
     let turns = Arc::new(Semaphore::new(GROUPS_AT_ONCE));
     let mut group = Vec::new();

@@ -15,6 +15,7 @@ use super::selfcheck::Weight;
 use super::view::View;
 use crate::ledger::Gateway;
 use crate::sale::{SaleId, SaleState, Status};
+use crate::tasks::{self, RESTARTS_SHOWN_FOR};
 
 /// A gateway that was not heard of for so long is missed: four beats.
 const SILENT_AFTER: Duration = Duration::from_secs(8);
@@ -94,6 +95,7 @@ pub fn overview(gate: &Gate, only: Option<SaleId>) -> Overview {
     if !missing.contains(&"postgres") {
         troubles.extend(gateways.iter().filter_map(of_gateway));
     }
+    troubles.extend(gate.tasks.troubles().into_iter().map(of_task));
     for finding in &gate.selfcheck.standing().findings {
         if finding.weight == Weight::Refuse {
             let advice = "No gateway starts with this. See the set-up below the list of sales.";
@@ -148,6 +150,23 @@ fn of_stores(missing: &[&str]) -> Vec<Trouble> {
     found.map(|(_, text, advice)| trouble(Level::Bad, None, text, advice)).collect()
 }
 
+/// A background task of this gateway that does not run, or was started again lately.
+fn of_task(of: tasks::Trouble) -> Trouble {
+    let (name, lost, times) = (of.task.name(), of.task.lost(), of.restarts);
+    let advice = "The log says why, under \"a background task ended\". If it goes on, restart this gateway and report \
+                  the line of the log.";
+    if of.down > 0 {
+        let text = format!("The background task {name} of this gateway does not run: {lost}.");
+        return trouble(Level::Bad, None, text, advice);
+    }
+    let minutes = RESTARTS_SHOWN_FOR.as_secs() / 60;
+    let text = format!(
+        "The background task {name} of this gateway was started again {times} times in the last {minutes} minutes. \
+         While it is down, {lost}."
+    );
+    trouble(Level::Watch, None, text, advice)
+}
+
 /// Few of the holds that ended were bought.
 fn of_purchases(view: &View, few: FewBought) -> Option<Trouble> {
     let sale = &view.snapshot.sale;
@@ -179,8 +198,17 @@ fn of_gateway(line: &GatewayLine) -> Option<Trouble> {
         let advice = "Its shoppers come to the other gateways by themselves. Start it again.";
         return Some(trouble(Level::Watch, None, text, advice));
     }
-    let is_store = |name: &&String| matches!(name.as_str(), "redis" | "postgres");
-    let missing: Vec<_> = line.gateway.missing.iter().filter(is_store).cloned().collect();
+    let missing = |is: fn(&str) -> bool| -> Vec<String> {
+        line.gateway.missing.iter().filter(|name| is(name)).cloned().collect()
+    };
+    let tasks = missing(|name| name.starts_with("task-"));
+    if !tasks.is_empty() {
+        let text = format!("The gateway {name} runs without {}.", tasks.join(" and "));
+        let advice =
+            "Its log says why, under \"a background task ended\". Restart it if it goes on.";
+        return Some(trouble(Level::Watch, None, text, advice));
+    }
+    let missing = missing(|name| matches!(name, "redis" | "postgres"));
     if missing.is_empty() {
         return None;
     }

@@ -210,7 +210,7 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
     let kept = lines.entry(id).or_insert_with(|| line.clone()).clone();
     if Arc::ptr_eq(&kept, &line) {
-        tokio::spawn(super::join::gather(gate.clone(), line, joins));
+        super::join::keep_gathering(gate, &line, joins);
     }
     kept
 }

@@ -26,7 +26,8 @@ pub async fn healthz() -> Response {
 
 /// The gateway can serve
 ///
-/// 503 names what is missing: `postgres`, `redis`, `migrations` or `draining`.
+/// 503 names what is missing: `postgres`, `redis`, `migrations`, `draining`, or `task-` and the name of a background
+/// task that does not run.
 #[utoipa::path(get, path = "/readyz", tag = "operations",
     responses((status = 200, body = Object), (status = 503, body = Object)))]
 pub async fn readyz(State(app): State<App>) -> Response {

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -69,7 +70,7 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let closing = CancellationToken::new();
     let slots = Slots::of_shoppers(&app, max_connections);
-    let accepting = accept(listener, router(app.clone()), slots, &connections, &closing);
+    let accepting = accept(&listener, router(app.clone()), slots, &connections, &closing);
     tokio::select! {
         done = accepting => done?,
         () = async {
@@ -88,12 +89,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Serves health and metrics on a listener of their own.
-pub async fn serve_operations(
-    listener: TcpListener,
-    app: App,
-    stop: CancellationToken,
-) -> io::Result<()> {
+/// Serves health and metrics on a listener of their own, until it is dropped.
+pub async fn serve_operations(listener: Arc<TcpListener>, app: App) {
     /// Monitoring needs a handful.
     const MOST: usize = 64;
     let routes = Router::new()
@@ -104,7 +101,11 @@ pub async fn serve_operations(
         .route("/healthz", get(ops::healthz))
         .route("/readyz", get(ops::readyz))
         .with_state(app);
-    serve_routes(listener, routes, MOST, stop).await
+    let (connections, closing) = (TaskTracker::new(), CancellationToken::new());
+    let accepting = accept(&listener, routes, Slots::new(MOST), &connections, &closing);
+    if let Err(error) = accepting.await {
+        tracing::warn!(error = %error, "the operations listener broke");
+    }
 }
 
 /// Serves routes behind the same accept loop, without a drain and without a part for each address.
@@ -119,13 +120,13 @@ pub async fn serve_routes(
 ) -> io::Result<()> {
     let connections = TaskTracker::new();
     tokio::select! {
-        done = accept(listener, routes, Slots::new(max_connections), &connections, &stop) => done,
+        done = accept(&listener, routes, Slots::new(max_connections), &connections, &stop) => done,
         () = stop.cancelled() => Ok(()),
     }
 }
 
 async fn accept(
-    listener: TcpListener,
+    listener: &TcpListener,
     routes: Router,
     slots: Slots,
     connections: &TaskTracker,

@@ -1,11 +1,10 @@
 //! Admission: one task for each running sale, on every gateway. The pace is kept by Redis, so it does not
 //! depend on how many there are.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::STEP_WITHIN;
@@ -14,6 +13,7 @@ use crate::flow::admit::{Next, admit};
 use crate::flow::watch::Line;
 use crate::live::Ack;
 use crate::sale::{SaleId, SaleState};
+use crate::tasks::{Task, Work};
 
 /// How often new sales are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -24,59 +24,91 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(2);
 
+/// The sale that each task admits from, as this gateway followed it when the task began.
+type Admitting = Arc<Mutex<HashMap<SaleId, Weak<Line>>>>;
+
 /// Runs a task for each sale that this gateway follows, until it is over.
-pub async fn admit_all(gate: Arc<Gate>) {
-    let running = Arc::new(Mutex::new(HashSet::<SaleId>::new()));
-    let mut tasks = JoinSet::new();
+pub fn start(gate: &Arc<Gate>) {
+    let (gate, admitting) = (gate.clone(), Admitting::default());
+    let tasks = gate.clone();
+    tasks.tasks.keep(Task::Admissions, move || admit_all(gate.clone(), admitting.clone()));
+}
+
+async fn admit_all(gate: Arc<Gate>, admitting: Admitting) {
     loop {
-        for line in gate.all_lines() {
-            let is_new = running.lock().unwrap_or_else(PoisonError::into_inner).insert(line.id);
-            if is_new {
-                let (gate, running) = (gate.clone(), running.clone());
-                tasks.spawn(async move {
-                    let id = line.id;
-                    admit_one(&gate, line).await;
-                    running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-                });
+        let lines = gate.all_lines();
+        {
+            let mut admitting = admitting.lock().unwrap_or_else(PoisonError::into_inner);
+            admitting.retain(|_, line| line.strong_count() > 0);
+            for line in lines {
+                let weak = Arc::downgrade(&line);
+                let known = admitting.insert(line.id, weak.clone());
+                if !known.is_some_and(|known| known.ptr_eq(&weak)) {
+                    gate.tasks.keep(Task::Admission, Admission { gate: gate.clone(), line: weak });
+                }
             }
         }
-        while tasks.try_join_next().is_some() {}
         sleep(LOOK_EVERY).await;
     }
 }
 
-async fn admit_one(gate: &Arc<Gate>, line: Arc<Line>) {
-    let mut ack = Ack::default();
-    let mut views = line.subscribe();
-    // A sale may be let go and followed again; then another task has it, with the line that is shown.
-    while gate.line_of(line.id).is_some_and(|now| Arc::ptr_eq(&now, &line)) {
-        let view = line.view();
-        let is_idle = match view.snapshot.sale.state {
-            SaleState::Open | SaleState::Paused => view.waiting() == 0 && ack.n == 0,
-            SaleState::Scheduled => ack.n == 0,
-            SaleState::Closed => true, // Redis has forgotten it.
-        };
-        let pause = if is_idle {
-            // Whoever joins an empty line shows in the next view.
-            if timeout(LOOK_EVERY, views.changed()).await.is_err() {
-                continue;
-            }
-            SHORTEST
-        } else {
-            match timeout(STEP_WITHIN, admit(gate, &line, &mut ack)).await {
-                Ok(Ok(Next::Now)) => continue,
-                Ok(Ok(Next::After(wait))) => wait.clamp(SHORTEST, LONGEST),
-                Ok(Err(error)) => {
-                    let error = format!("{error:#}");
-                    tracing::warn!(sale.id = %line.id, error, "nobody admitted");
-                    AFTER_FAILURE
-                }
-                Err(_) => {
-                    tracing::warn!(sale.id = %line.id, "nobody admitted: a store did not answer");
-                    AFTER_FAILURE
-                }
-            }
-        };
-        sleep(pause).await;
+/// The admission of one sale.
+struct Admission {
+    gate: Arc<Gate>,
+    line: Weak<Line>,
+}
+
+impl Admission {
+    /// The line, while this gateway follows it. A sale may be let go and followed again; then another task has
+    /// it, with the line that is shown.
+    fn followed(&self) -> Option<Arc<Line>> {
+        let line = self.line.upgrade()?;
+        self.gate.line_of(line.id).filter(|now| Arc::ptr_eq(now, &line))
     }
+}
+
+impl Work for Admission {
+    async fn run(&self) {
+        let mut ack = Ack::default();
+        while let Some(line) = self.followed() {
+            step(&self.gate, &line, &mut ack).await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.followed().is_none()
+    }
+}
+
+/// One step of admission with the pause after it.
+async fn step(gate: &Arc<Gate>, line: &Arc<Line>, ack: &mut Ack) {
+    let mut views = line.subscribe();
+    let view = line.view();
+    let is_idle = match view.snapshot.sale.state {
+        SaleState::Open | SaleState::Paused => view.waiting() == 0 && ack.n == 0,
+        SaleState::Scheduled => ack.n == 0,
+        SaleState::Closed => true, // Redis has forgotten it.
+    };
+    let pause = if is_idle {
+        // Whoever joins an empty line shows in the next view.
+        if timeout(LOOK_EVERY, views.changed()).await.is_err() {
+            return;
+        }
+        SHORTEST
+    } else {
+        match timeout(STEP_WITHIN, admit(gate, line, ack)).await {
+            Ok(Ok(Next::Now)) => return,
+            Ok(Ok(Next::After(wait))) => wait.clamp(SHORTEST, LONGEST),
+            Ok(Err(error)) => {
+                let error = format!("{error:#}");
+                tracing::warn!(sale.id = %line.id, error, "nobody admitted");
+                AFTER_FAILURE
+            }
+            Err(_) => {
+                tracing::warn!(sale.id = %line.id, "nobody admitted: a store did not answer");
+                AFTER_FAILURE
+            }
+        }
+    };
+    sleep(pause).await;
 }

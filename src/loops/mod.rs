@@ -1,21 +1,23 @@
 //! The timers of a gateway. Each loop may run on every gateway at once; whatever it does is safe to do
-//! twice. Dropping the handle does not stop them: `stop` does.
+//! twice. Each is a task of `tasks`, which restarts it and reports it.
 
 mod admit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use rand::RngExt;
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::faults;
 use crate::flow::accounts::access;
 use crate::flow::heartbeat::Heart;
 use crate::flow::history::Recorder;
 use crate::flow::{Gate, audit, expire, keyed, report, selfcheck, together, watch};
+use crate::tasks::{Task, Work};
 
 /// How often a gateway looks at every running sale; a nudge makes it look at once.
 const WATCH_EVERY: Duration = Duration::from_millis(250);
@@ -31,6 +33,8 @@ const AUDIT_EVERY: Duration = Duration::from_secs(15);
 const AUDITED_EACH_SECOND: u64 = 25_000;
 /// How often what is old is forgotten.
 const CLEAN_EVERY: Duration = Duration::from_secs(60);
+/// How often the headers of proxies are judged; the finding shows with the next self-check, a second later.
+const TRAFFIC_EVERY: Duration = Duration::from_secs(5);
 /// How often a gateway says that it is there, and writes down how the sales go.
 const BEAT_EVERY: Duration = Duration::from_secs(2);
 /// Longest time for that; the next one says the same.
@@ -39,61 +43,51 @@ const BEAT_WITHIN: Duration = Duration::from_secs(3);
 const STEP_WITHIN: Duration = Duration::from_secs(8);
 /// Longest time for one sale's audit.
 const AUDIT_WITHIN: Duration = Duration::from_secs(120);
-/// How long the loops have to finish a step when a gateway stops.
-const STOP_WITHIN: Duration = Duration::from_secs(10);
 
-/// The running loops of one gateway.
-pub struct Loops {
-    tasks: TaskTracker,
-    stop: CancellationToken,
+/// Starts every loop; `housekeeping` is called once a minute, `traffic` every few seconds, and `sockets` says how
+/// many are open. They run until the gate's tasks are stopped.
+pub fn start(
+    gate: &Arc<Gate>,
+    heart: &Arc<Mutex<Heart>>,
+    sockets: impl Fn() -> usize + Send + Sync + 'static,
+    traffic: impl Fn() + Send + Sync + 'static,
+    housekeeping: impl Fn() + Send + Sync + 'static,
+) {
+    let keep = |task, work| gate.tasks.keep(task, Loop { gate: gate.clone(), work });
+    keep(Task::Watch, |gate| watch_all(gate).boxed());
+    keep(Task::Sweep, |gate| sweep(gate).boxed());
+    keep(Task::Audit, |gate| audit_all(gate).boxed());
+    keep(Task::Answers, |gate| async move { keyed::keep(&gate).await }.boxed());
+    keep(Task::Access, |gate| async move { access::keep_fresh(&gate).await }.boxed());
+    keep(Task::Notes, |gate| async move { report::keep_notes(&gate).await }.boxed());
+    keep(Task::Selfcheck, |gate| async move { selfcheck::keep_looking(&gate).await }.boxed());
+    together::start(gate);
+    admit::start(gate);
+    let (telling, told, sockets) = (gate.clone(), heart.clone(), Arc::new(sockets));
+    gate.tasks.keep(Task::Heartbeat, move || tell(telling.clone(), told.clone(), sockets.clone()));
+    let (cleaning, housekeeping) = (gate.clone(), Arc::new(housekeeping));
+    gate.tasks.keep(Task::Housekeeping, move || clean_up(cleaning.clone(), housekeeping.clone()));
+    let traffic = Arc::new(traffic);
+    gate.tasks.keep(Task::Traffic, move || look_at_traffic(traffic.clone()));
 }
 
-impl Loops {
-    /// Starts every loop; `housekeeping` is called once a minute, `sockets` says how many are open.
-    pub fn start(
-        gate: &Arc<Gate>,
-        name: String,
-        sockets: impl Fn() -> usize + Send + Sync + 'static,
-        housekeeping: impl Fn() + Send + 'static,
-    ) -> Self {
-        let loops = Self { tasks: TaskTracker::new(), stop: CancellationToken::new() };
-        loops.tasks.spawn(tell(gate.clone(), Heart::new(name), sockets, loops.stop.clone()));
-        loops.spawn(watch_all(gate.clone()));
-        loops.spawn(admit::admit_all(gate.clone()));
-        loops.spawn(sweep(gate.clone()));
-        loops.spawn(audit_all(gate.clone()));
-        loops.spawn(clean_up(gate.clone(), housekeeping));
-        let keeper = gate.clone();
-        loops.spawn(async move { keyed::keep(&keeper).await });
-        let confirmer = gate.clone();
-        loops.spawn(async move { together::keep(&confirmer).await });
-        let doorkeeper = gate.clone();
-        loops.spawn(async move { access::keep_fresh(&doorkeeper).await });
-        let writer = gate.clone();
-        loops.spawn(async move { report::keep_notes(&writer).await });
-        let looker = gate.clone();
-        loops.spawn(async move { selfcheck::keep_looking(&looker).await });
-        loops
-    }
+/// A loop that needs the gate alone.
+struct Loop {
+    gate: Arc<Gate>,
+    work: fn(Arc<Gate>) -> BoxFuture<'static, ()>,
+}
 
-    fn spawn(&self, run: impl Future<Output = ()> + Send + 'static) {
-        let stop = self.stop.clone();
-        // A step that is cut off anywhere is finished by whoever comes next: that is the protocol.
-        self.tasks.spawn(async move {
-            tokio::select! {
-                () = run => {}
-                () = stop.cancelled() => {}
-            }
-        });
+impl Work for Loop {
+    async fn run(&self) {
+        (self.work)(self.gate.clone()).await;
     }
+}
 
-    /// Stops the loops and waits for them.
-    pub async fn stop(self) {
-        self.stop.cancel();
-        self.tasks.close();
-        if timeout(STOP_WITHIN, self.tasks.wait()).await.is_err() {
-            tracing::warn!("a loop did not stop in time");
-        }
+/// Says that this gateway stops by itself, so that no other one reports it as silent.
+pub async fn say_goodbye(gate: &Gate, heart: &Mutex<Heart>) {
+    let heart = heart.lock().await;
+    if !matches!(timeout(BEAT_WITHIN, heart.stop(gate)).await, Ok(Ok(()))) {
+        tracing::debug!("the other gateways will miss this one for a while");
     }
 }
 
@@ -140,7 +134,7 @@ async fn audit_all(gate: Arc<Gate>) {
     }
 }
 
-async fn clean_up(gate: Arc<Gate>, housekeeping: impl Fn()) {
+async fn clean_up(gate: Arc<Gate>, housekeeping: Arc<impl Fn()>) {
     loop {
         sleep(jittered(CLEAN_EVERY)).await;
         housekeeping();
@@ -150,36 +144,29 @@ async fn clean_up(gate: Arc<Gate>, housekeeping: impl Fn()) {
     }
 }
 
-/// Says that this gateway is there, and how the sales go, until it stops; then that it has gone.
-async fn tell(
-    gate: Arc<Gate>,
-    mut heart: Heart,
-    sockets: impl Fn() -> usize,
-    stop: CancellationToken,
-) {
-    let mut recorder = Recorder::default();
-    let saying = async {
-        loop {
-            let views: Vec<_> = gate.all_lines().iter().map(|line| line.view()).collect();
-            gate.purchases.note(views.iter().map(Arc::as_ref));
-            let told = async {
-                heart.beat(&gate, sockets()).await?;
-                recorder.record(&gate).await
-            };
-            match timeout(BEAT_WITHIN, told).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::debug!(error = format!("{error:#}"), "beat not written"),
-                Err(_) => tracing::debug!("postgres did not take the beat in time"),
-            }
-            sleep(jittered(BEAT_EVERY)).await;
-        }
-    };
-    tokio::select! {
-        () = saying => {}
-        () = stop.cancelled() => {}
+async fn look_at_traffic(look: Arc<impl Fn()>) {
+    loop {
+        sleep(TRAFFIC_EVERY).await;
+        look();
     }
-    if !matches!(timeout(BEAT_WITHIN, heart.stop(&gate)).await, Ok(Ok(()))) {
-        tracing::debug!("the other gateways will miss this one for a while");
+}
+
+/// Says that this gateway is there, and writes down how the sales go.
+async fn tell(gate: Arc<Gate>, heart: Arc<Mutex<Heart>>, sockets: Arc<impl Fn() -> usize>) {
+    let mut recorder = Recorder::default();
+    loop {
+        let views: Vec<_> = gate.all_lines().iter().map(|line| line.view()).collect();
+        gate.purchases.note(views.iter().map(Arc::as_ref));
+        let told = async {
+            heart.lock().await.beat(&gate, sockets()).await?;
+            recorder.record(&gate).await
+        };
+        match timeout(BEAT_WITHIN, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(error = format!("{error:#}"), "beat not written"),
+            Err(_) => tracing::debug!("postgres did not take the beat in time"),
+        }
+        sleep(jittered(BEAT_EVERY)).await;
     }
 }
 

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::ropeline::flow::heartbeat::Heart;
 use ::ropeline::flow::operate::{Command, operate};
 use ::ropeline::flow::settle::{By, Settle, settle};
 use ::ropeline::flow::watch::Line;
 use ::ropeline::flow::{Gate, Refusal, Reply, join, selfcheck};
 use ::ropeline::ledger::Ledger;
 use ::ropeline::live::Live;
-use ::ropeline::loops::Loops;
+use ::ropeline::loops;
 use ::ropeline::sale::{Claim, SaleId, Settings, Signer, Ticket};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -31,7 +33,6 @@ const WARMING_UP: u32 = 50;
 pub struct Gateway {
     pub gate: Arc<Gate>,
     pub line: Arc<Line>,
-    loops: Loops,
 }
 
 impl Gateway {
@@ -40,7 +41,8 @@ impl Gateway {
         let gate = Gate::new(live, Ledger::new(&ground.database_url)?, Signer::new(SECRET));
         let gate = Arc::new(gate);
         ensure!(!selfcheck::start(&gate).await?.refuses(), "ropeline refuses these stores");
-        let loops = Loops::start(&gate, "race".into(), || 0, || {});
+        let heart = Arc::new(Mutex::new(Heart::new("race".into())));
+        loops::start(&gate, &heart, || 0, || {}, || {});
         let warming_up = open_sale(&gate, WARMING_UP).await?;
         let mut early = JoinSet::new();
         for _ in 0..WARMING_UP {
@@ -52,7 +54,7 @@ impl Gateway {
         }
         tell(&gate, warming_up.id, Command::Close).await?;
         let line = open_sale(&gate, stock).await?;
-        Ok(Self { gate, line, loops })
+        Ok(Self { gate, line })
     }
 
     /// Orders of the sale, as its table in Postgres has them.
@@ -68,7 +70,7 @@ impl Gateway {
 
     pub async fn close(self) -> Result<()> {
         tell(&self.gate, self.line.id, Command::Close).await?;
-        self.loops.stop().await;
+        self.gate.tasks.stop().await;
         self.gate.ledger.close().await;
         Ok(())
     }
