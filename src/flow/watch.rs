@@ -129,6 +129,9 @@ pub async fn nudged(gate: &Gate) {
 }
 
 fn report(view: &View) {
+    if view.snapshot.sale.archived_at.is_some() {
+        return; // Its slug may be another sale's by now.
+    }
     let sale = view.slug().to_owned();
     let is_closed = view.snapshot.sale.state == SaleState::Closed;
     let waiting = if is_closed { 0 } else { view.waiting() };

@@ -36,6 +36,9 @@ struct SaleRow {
     created_at: jiff_sqlx::Timestamp,
     opened_at: Option<jiff_sqlx::Timestamp>,
     closed_at: Option<jiff_sqlx::Timestamp>,
+    archived_at: Option<jiff_sqlx::Timestamp>,
+    closes_at: Option<jiff_sqlx::Timestamp>,
+    former_slugs: Vec<String>,
 }
 
 impl TryFrom<SaleRow> for Sale {
@@ -72,6 +75,9 @@ impl TryFrom<SaleRow> for Sale {
             created_at: row.created_at.to_jiff(),
             opened_at: time(row.opened_at),
             closed_at: time(row.closed_at),
+            archived_at: time(row.archived_at),
+            closes_at: time(row.closes_at),
+            former_slugs: row.former_slugs,
         })
     }
 }
@@ -83,6 +89,8 @@ struct Wanted<'a> {
     slug: Option<&'a str>,
     /// Only those that gateways must watch: not closed, or closed lately, or with open holds.
     running: bool,
+    /// Without those that are archived.
+    hides_archived: bool,
     after: Option<Cursor>,
     limit: i64,
 }
@@ -97,13 +105,15 @@ async fn read<'e>(
         r#"SELECT id, slug, name, state, stock, epoch, starts_at, ends_at, batch_size,
                   admit_interval_ms, max_in_checkout, checkout_window_seconds, expiry_grace_seconds,
                   checkout, checkout_url, hide_stock, max_waiting, brand AS "brand: Json<Brand>", notice,
-                  sold_out_at, sold_out_seq, fault, created_at, opened_at, closed_at
+                  sold_out_at, sold_out_seq, fault, created_at, opened_at, closed_at, archived_at, closes_at,
+                  ARRAY(SELECT f.slug FROM former_slugs f WHERE f.sale_id = s.id) AS "former_slugs!"
            FROM sales s
            WHERE ($1::uuid IS NULL OR id = $1)
-             AND ($2::text IS NULL OR slug = $2)
+             AND ($2::text IS NULL OR id = (SELECT sale_of_slug($2)))
              AND (NOT $3 OR state <> 'closed' OR closed_at > clock_timestamp() - interval '10 minutes'
                   OR EXISTS (SELECT FROM holds h WHERE h.sale_id = s.id AND h.state = 'active'))
              AND ($4::timestamptz IS NULL OR (created_at, id) < ($4, $5::uuid))
+             AND (NOT $7 OR archived_at IS NULL)
            ORDER BY ($3 AND state IN ('open', 'paused')) DESC,
                     CASE WHEN $3 THEN created_at END, created_at DESC, id DESC
            LIMIT $6"#,
@@ -113,6 +123,7 @@ async fn read<'e>(
         after_at.map(jiff_sqlx::Timestamp::from) as Option<jiff_sqlx::Timestamp>,
         after_id,
         wanted.limit,
+        wanted.hides_archived,
     )
     .fetch_all(executor)
     .await?;
@@ -123,7 +134,7 @@ async fn read<'e>(
 pub(super) const MOST_RUNNING: i64 = 500;
 
 impl Ledger {
-    /// The sale with this id or slug.
+    /// The sale with this id or slug, or one that it had.
     pub async fn find_sale(&self, reference: &str) -> Result<Option<Sale>, LedgerError> {
         let wanted = match reference.parse::<SaleId>() {
             Ok(id) => Wanted { id: Some(id), limit: 1, ..Wanted::default() },
@@ -135,13 +146,15 @@ impl Ledger {
         Ok(read(&self.reads, wanted).await?.pop())
     }
 
-    /// A page of all sales, newest first.
+    /// A page of all sales, newest first; the archived ones among them where asked.
     pub async fn list_sales(
         &self,
+        archived: bool,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Sale>, LedgerError> {
-        read(&self.reads, Wanted { after, limit, ..Wanted::default() }).await
+        let wanted = Wanted { after, limit, hides_archived: !archived, ..Wanted::default() };
+        read(&self.reads, wanted).await
     }
 
     pub(super) async fn running_sales(&self) -> Result<Vec<Sale>, LedgerError> {
@@ -257,6 +270,7 @@ impl Tx {
                     opened_at = CASE WHEN $2 = 'open' THEN coalesce(opened_at, clock_timestamp())
                                      ELSE opened_at END,
                     closed_at = CASE WHEN $2 = 'closed' THEN clock_timestamp() END,
+                    closes_at = NULL, closing_from = NULL,
                     fault = CASE WHEN $2 = 'open' THEN NULL ELSE fault END
              WHERE id = $1",
             id.0,
@@ -265,6 +279,54 @@ impl Tx {
         .execute(&mut *self.0)
         .await?;
         Ok(())
+    }
+
+    /// Begins a close that can be taken back for so long. Nobody is admitted meanwhile.
+    pub async fn begin_close(&mut self, id: SaleId, seconds: i32) -> Result<(), LedgerError> {
+        sqlx::query!(
+            "UPDATE sales SET closes_at = clock_timestamp() + make_interval(secs => $2),
+                    closing_from = state,
+                    state = CASE WHEN state = 'open' THEN 'paused' ELSE state END
+             WHERE id = $1",
+            id.0,
+            f64::from(seconds),
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a close back, unless its time is over; says whether it did. A sale that ropeline stopped
+    /// meanwhile stays paused.
+    pub async fn take_close_back(&mut self, id: SaleId) -> Result<bool, LedgerError> {
+        let done = sqlx::query!(
+            "UPDATE sales SET state = CASE WHEN fault IS NULL THEN closing_from ELSE state END,
+                    closes_at = NULL, closing_from = NULL
+             WHERE id = $1 AND state <> 'closed' AND closes_at > clock_timestamp()",
+            id.0,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Archives a closed sale; its slug is free then.
+    pub async fn archive(&mut self, id: SaleId) -> Result<(), LedgerError> {
+        sqlx::query!("UPDATE sales SET archived_at = clock_timestamp() WHERE id = $1", id.0)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether somebody may still buy a unit of this sale.
+    pub async fn has_open_holds(&mut self, id: SaleId) -> Result<bool, LedgerError> {
+        let is_there = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM holds WHERE sale_id = $1 AND state = 'active') AS "is_there!""#,
+            id.0,
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(is_there)
     }
 
     /// Adds units. A sale that was sold out takes joins again. Returns how many are seeded in all.
