@@ -22,6 +22,14 @@ macro_rules! metrics {
         fn describe() {
             $(metrics!(@$kind $name, $help);)*
         }
+
+        /// What a metric means, by its name.
+        pub fn help(name: &str) -> &'static str {
+            match name {
+                $($name => $help,)*
+                _ => "",
+            }
+        }
     };
     (@counter $name:ident, $help:literal) => { describe_counter!($name, $help) };
     (@gauge $name:ident, $help:literal) => { describe_gauge!($name, $help) };

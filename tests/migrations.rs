@@ -83,18 +83,12 @@ const ROWS: &[(i64, &str)] = &[
          VALUES ('11111111-1111-7111-8111-111111111111', 1, 4, 5)",
     ),
     (
-        18,
-        "UPDATE sales SET slug = 'renamed'; UPDATE sales SET slug = 'in-use'; UPDATE sales SET slug = 'again';
-         UPDATE sales SET slug = 'in-use'",
+        15,
+        "INSERT INTO joins (sale_id, ticket, seq)
+         VALUES ('11111111-1111-7111-8111-111111111111', gen_random_uuid(), 6)",
     ),
-    (
-        19,
-        "INSERT INTO sales (id, slug, name, state, stock, epoch, batch_size, admit_interval_ms,
-                            checkout_window_seconds, expiry_grace_seconds, checkout, hide_stock, max_waiting,
-                            closes_at, closing_from)
-         VALUES ('55555555-5555-7555-8555-555555555555', 'closing', 'Closing', 'paused', 0, 1, 100, 1000,
-                 600, 5, 'builtin', false, 1000, now() + interval '1 minute', 'open')",
-    ),
+    (16, "UPDATE sweeper_heartbeat SET outages_us = 1000000"),
+    (17, "UPDATE sales SET brand = '{\"name\": \"Another shop\", \"words\": {}}'"),
 ];
 
 /// One Postgres, with a database for each test that asks.
@@ -180,6 +174,10 @@ async fn each_migration_is_borne_by_a_database_in_use_and_loses_no_row() {
     let stock = ledger.sale_snapshot(sale.id).await.unwrap().unwrap().stock;
     assert_eq!((stock.seeded, stock.sold, stock.withdrawn, stock.available()), (3, 1, 1, 1));
     assert_eq!(ledger.all_free(sale.id).await.unwrap(), [2]);
+    // The first count found the rows of the version before.
+    let verified = ledger.verify(sale.id).await.unwrap();
+    assert_eq!(verified.counters, verified.rows);
+    assert_eq!((verified.rows.joined, verified.rows.waiting, verified.rows.orders), (6, 5, 1));
     ledger.close().await;
     pool.close().await;
     cluster.stop().await;

@@ -251,7 +251,7 @@ async fn confirm_alone(rig: &Rig, gateway: &Server, callers: u32) -> anyhow::Res
         .await?;
     let next =
         "SELECT id FROM bench_holds, (SELECT nextval('bench_hold') AS at) s WHERE n = at \\gset\n";
-    let values = ["':id'::uuid", "gen_random_uuid()", "NULL", "'{}'"];
+    let values = ["':id'::uuid", "gen_random_uuid()", "NULL"];
     let script = next.to_owned() + &pgbench::statement("WITH flipped AS", &values)?;
     let each = CONFIRMS.unsigned_abs() / callers * callers;
     let tps = pgbench::run(&rig.stores, &script, callers, each).await?;

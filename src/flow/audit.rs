@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metrics::counter;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::recover::{self, Loss};
 use super::watch::{self, Line};
@@ -108,47 +108,57 @@ impl Units {
     }
 }
 
-/// Compares everything there is to compare, now.
+/// Longest wait for a reconciliation that is under way on this gateway, and longest time for one.
+const RECONCILED_WITHIN: Duration = Duration::from_secs(9);
+
+/// Compares everything there is to compare, now. It reads the sale's whole history, so that one at a time runs on a
+/// gateway, on connections of its own.
 ///
 /// # Errors
-/// Unavailable when a store did not answer.
+/// Unavailable when a store did not answer; busy when it took too long or another one did not leave enough time.
 pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowError> {
-    let before = gate.ledger.counts(sale.id).await?;
-    let snapshot = gate.snapshot(sale.id).await?;
-    let is_closed = sale.state == SaleState::Closed; // Then Redis has forgotten it.
-    let seen = if is_closed {
-        None
-    } else {
-        Some(gate.live.survey(sale.id, sale.epoch, Known::default()).await?)
+    let busy = || {
+        FlowError::Busy("the reconciliation did not finish in time, or another one is under way")
     };
-    let after = gate.ledger.counts(sale.id).await?;
-    // The sale moves on between two readings: what lies between those before and after is well.
-    let between = |before: i64, after: i64, now: i64| now.clamp(before, after.max(before));
+    let compared = async {
+        let _turn = gate.reconciliations.acquire().await.map_err(|_| busy())?;
+        compare(gate, sale).await
+    };
+    timeout(RECONCILED_WITHIN, compared).await.map_err(|_| busy())?
+}
 
+async fn compare(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowError> {
     let line = |name, expected, actual| CheckLine { name, expected, actual };
-    let stock = snapshot.stock;
-    let orders = between(before.orders, after.orders, stock.sold);
-    let admitted = between(before.admitted, after.admitted, snapshot.admitted());
+    // All of it at one moment, so that it must be equal.
+    let found = gate.ledger.verify(sale.id).await?;
+    let (rows, counters) = (found.rows, found.counters);
     let mut lines = vec![
-        line("confirmed holds without their order", 0, after.mismatched),
-        line("live or sold units beyond the stock", 0, after.beyond_stock),
+        line("confirmed holds without their order", 0, found.mismatched),
+        line("live or sold units beyond the stock", 0, found.beyond_stock),
         line("faults that stopped the sale", 0, i64::from(sale.fault.is_some())),
-        line("orders", stock.sold, orders),
-        line("tickets admitted", snapshot.admitted(), admitted),
-        line("units seeded", stock.seeded, stock_by_unit(gate, sale, &snapshot).await?),
+        line("orders", rows.sold, rows.orders),
+        line("tickets admitted", rows.held + rows.sold + rows.returned, rows.admitted),
     ];
+    let counted = rows.named().into_iter().zip(counters.named());
+    lines.extend(counted.map(|((name, rows), (_, counter))| line(name, rows, counter)));
+    let snapshot = gate.snapshot(sale.id).await?;
+    lines.push(line("units seeded", snapshot.stock.seeded, stock_by_unit(gate, sale).await?));
+    if sale.state == SaleState::Closed {
+        return Ok(lines); // Redis has forgotten it.
+    }
+    let before = gate.ledger.last_batch(sale.id).await?;
+    let seen = gate.live.survey(sale.id, sale.epoch, Known::default()).await?;
+    let after = gate.ledger.last_batch(sale.id).await?;
     match seen {
-        None => return Ok(lines),
-        Some(Survey::Seen { n, .. }) => {
+        Survey::Seen { n, .. } => {
             // A batch that is being recorded just now is one ahead, and that is well.
-            let recorded = between(before.last_batch, after.last_batch + 1, n);
-            lines.push(line("batches", recorded, n));
+            lines.push(line("batches", n.clamp(before, (after + 1).max(before)), n));
         }
-        Some(Survey::OtherEpoch(rules)) => {
+        Survey::OtherEpoch(rules) => {
             lines.push(line("epoch", sale.epoch.into(), rules.into()));
             return Ok(lines);
         }
-        Some(Survey::Missing | Survey::Lost | Survey::OtherLayout) => {
+        Survey::Missing | Survey::Lost | Survey::OtherLayout => {
             lines.push(line("epoch", sale.epoch.into(), 0));
             return Ok(lines);
         }
@@ -165,18 +175,15 @@ pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, 
 }
 
 /// Units counted one by one: free, held, sold and withdrawn.
-async fn stock_by_unit(
-    gate: &Gate,
-    sale: &Sale,
-    snapshot: &crate::ledger::SaleSnapshot,
-) -> Result<i64, FlowError> {
-    let free = gate.ledger.all_free(sale.id).await?.len();
-    let stock = snapshot.stock;
-    let counted = stock.held + stock.sold + stock.withdrawn + i64::try_from(free).unwrap_or(0);
-    // A hold that was made or ended between the two readings shows as a difference of a few units.
-    let again = gate.snapshot(sale.id).await?.stock;
-    let moved = (again.available() - stock.available()).abs();
-    Ok(if (counted - stock.seeded).abs() <= moved { stock.seeded } else { counted })
+async fn stock_by_unit(gate: &Gate, sale: &Sale) -> Result<i64, FlowError> {
+    let before = gate.snapshot(sale.id).await?.stock;
+    let free = gate.ledger.audits().all_free(sale.id).await?.len();
+    let after = gate.snapshot(sale.id).await?.stock;
+    let counted = before.held + before.sold + before.withdrawn + i64::try_from(free).unwrap_or(0);
+    // A hold that was made or ended between the readings shows as a difference of a few units.
+    let moved = (after.available() - before.available()).abs();
+    let seeded = before.seeded;
+    Ok(if (counted - seeded).abs() <= moved { seeded } else { counted })
 }
 
 /// Mends what differs: the tokens of free units are offered, other tokens are not; who waits by the journal
@@ -304,7 +311,7 @@ async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
 async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
     let mut found = Difference::default();
     let (listed, in_flight) = gate.live.all_tokens(sale.id, sale.epoch).await?;
-    let free = gate.ledger.all_free(sale.id).await?;
+    let free = gate.ledger.audits().all_free(sale.id).await?;
     found.free_units = i64::try_from(free.len()).unwrap_or(i64::MAX);
     let offered = Units::of(listed.iter().chain(&in_flight).copied());
     found.missing_tokens =
@@ -318,6 +325,7 @@ async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
 
 /// Walks the line and the journal side by side, in order of number.
 async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Result<(), FlowError> {
+    let ledger = gate.ledger.audits();
     let (mut journal_after, mut line_after) = (Seq(0), Seq(0));
     let (mut journal_done, mut line_done) = (false, false);
     // What one side has and the other has not shown yet.
@@ -332,7 +340,7 @@ async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Resu
             if journal_done {
                 return Ok(Vec::new());
             }
-            gate.ledger.waiting_page(sale.id, journal_after, LOAD_PAGE as i64).await
+            ledger.waiting_page(sale.id, journal_after, LOAD_PAGE as i64).await
         };
         let line = async {
             if line_done {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::view::View;
 use super::{FlowError, Gate};
 use crate::ledger::Moment;
-use crate::sale::{SaleId, Seq};
+use crate::sale::SaleId;
 
 /// Length of a slot. An hour of a busy sale is 720 rows; a chart is some 600 points wide.
 pub const SLOT_SECONDS: i64 = 5;
@@ -31,8 +31,6 @@ pub struct Point {
 #[derive(Debug, Default)]
 pub struct Recorder {
     last: HashMap<SaleId, Moment>,
-    /// Tickets of earlier epochs, by the epoch they were counted for.
-    before: HashMap<SaleId, (i32, i64)>,
 }
 
 impl Recorder {
@@ -49,8 +47,7 @@ impl Recorder {
             if !view.mirrored {
                 continue; // Nothing is known of its line yet.
             }
-            let before = self.joined_before(gate, line.id, &view).await?;
-            let now = moment(&view, before, slot);
+            let now = moment(&view, slot);
             let last = self.last.get(&line.id);
             if last.is_some_and(|last| Moment { slot, ..*last } == now || last.slot == slot) {
                 continue;
@@ -66,30 +63,11 @@ impl Recorder {
         self.last.extend(fresh);
         let followed = |id: &SaleId| lines.iter().any(|line| line.id == *id);
         self.last.retain(|id, _| followed(id));
-        self.before.retain(|id, _| followed(id));
         Ok(())
-    }
-
-    /// The counter begins anew in each epoch: what joined before is counted once for each.
-    async fn joined_before(
-        &mut self,
-        gate: &Gate,
-        sale: SaleId,
-        view: &View,
-    ) -> Result<i64, FlowError> {
-        let epoch = view.epoch.max(1);
-        if let Some((known, joined)) = self.before.get(&sale)
-            && *known == epoch
-        {
-            return Ok(*joined);
-        }
-        let joined = gate.ledger.joined_before(sale, Seq::new(epoch, 0).0).await?;
-        self.before.insert(sale, (epoch, joined));
-        Ok(joined)
     }
 }
 
-fn moment(view: &View, before: i64, slot: i64) -> Moment {
+fn moment(view: &View, slot: i64) -> Moment {
     let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let stock = view.snapshot.stock;
     Moment {
@@ -98,7 +76,7 @@ fn moment(view: &View, before: i64, slot: i64) -> Moment {
         available: stock.available(),
         held: stock.held,
         sold: stock.sold,
-        joined: before.saturating_add(count(view.counter)),
+        joined: view.snapshot.counts.joined,
         admitted: view.snapshot.admitted(),
     }
 }

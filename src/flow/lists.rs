@@ -1,12 +1,13 @@
 //! What the operator reads: counts, pages, and all orders as one stream. Nothing here changes anything.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::settle::By;
 use super::{FlowError, Gate, Refusal};
 use crate::ledger::Counts;
-use crate::sale::{Hold, HoldState, Order, Sale, SaleId, SaleState, Status, Stock};
+use crate::sale::{Hold, HoldState, Order, Sale, SaleId, Status, Stock};
 
 pub use crate::ledger::{AuditItem, Cursor};
 
@@ -26,11 +27,11 @@ pub struct Stats {
 
 pub async fn stats(gate: &Gate, sale: Sale) -> Result<Stats, FlowError> {
     let snapshot = gate.snapshot(sale.id).await?;
-    let counts = gate.ledger.counts(snapshot.id()).await?;
+    let counts = snapshot.counts;
     let view = gate.line_of(snapshot.id()).map(|line| line.view());
     // A line that is not read has no pace that anybody knows.
     let view = view.filter(|view| view.seen.elapsed() < UNREAD_AFTER);
-    let is_over = snapshot.sale.state == SaleState::Closed;
+    let is_over = snapshot.sale.status() == Status::Closed;
     Ok(Stats {
         status: snapshot.sale.status(),
         waiting: if is_over { 0 } else { counts.waiting },
@@ -60,23 +61,53 @@ pub async fn facts(gate: &Gate, reference: &str) -> Result<Facts, FlowError> {
             next_return_at: snapshot.next_return_at,
         });
     }
-    let snapshot = gate.snapshot(gate.sale(reference).await?.id).await?;
+    let snapshot = gate.past(reference).await?;
     Ok(Facts {
-        sale: snapshot.sale,
+        sale: snapshot.sale.clone(),
         waiting: 0,
         stock: snapshot.stock,
         next_return_at: snapshot.next_return_at,
     })
 }
 
-/// A page of sales; those that are archived where asked.
-pub async fn sales(
-    gate: &Gate,
-    archived: bool,
-    after: Option<Cursor>,
-    limit: i64,
-) -> Result<Vec<Sale>, FlowError> {
-    Ok(gate.ledger.list_sales(archived, after, limit).await?)
+/// Where a sale in a list stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    pub status: Status,
+    pub waiting: u64,
+    pub stock: Stock,
+}
+
+/// Where each of these sales stands, in their order: from memory while it runs, and the rest by one query.
+///
+/// # Errors
+/// Unavailable when Postgres is needed and away.
+pub async fn rows(gate: &Gate, sales: &[Sale]) -> Result<Vec<Row>, FlowError> {
+    let views: Vec<_> =
+        sales.iter().map(|sale| gate.line_of(sale.id).map(|line| line.view())).collect();
+    let past: Vec<SaleId> = sales
+        .iter()
+        .zip(&views)
+        .filter(|(_, view)| view.is_none())
+        .map(|(sale, _)| sale.id)
+        .collect();
+    let stocks = if past.is_empty() { HashMap::new() } else { gate.ledger.stocks(&past).await? };
+    let rows = sales.iter().zip(views).map(|(sale, view)| match view {
+        Some(view) => {
+            let status = view.snapshot.sale.status();
+            let waiting = if status == Status::Closed { 0 } else { view.waiting() };
+            Row { status, waiting, stock: view.snapshot.stock }
+        }
+        None => {
+            let stock = stocks.get(&sale.id).copied().unwrap_or_default();
+            Row { status: sale.status(), waiting: 0, stock }
+        }
+    });
+    Ok(rows.collect())
+}
+
+pub async fn sales(gate: &Gate, after: Option<Cursor>, limit: i64) -> Result<Vec<Sale>, FlowError> {
+    Ok(gate.ledger.list_sales(after, limit).await?)
 }
 
 pub async fn holds(

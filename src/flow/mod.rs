@@ -18,6 +18,7 @@ pub mod lists;
 mod mistakes;
 pub mod moves;
 pub mod operate;
+pub mod past;
 pub mod plan;
 pub mod purchases;
 pub mod recover;
@@ -80,6 +81,10 @@ pub struct Gate {
     hashing: accounts::password::Hashing,
     /// Reports under way.
     reports: Semaphore,
+    /// Reconciliations under way.
+    reconciliations: Semaphore,
+    past: past::Past,
+    on_time: operate::OnTime,
     /// Look-ups for watchers under way: when a sale ends, everyone in line is looked up at once, and polls
     /// and checkouts must not wait behind that.
     lookups: Semaphore,
@@ -113,12 +118,8 @@ pub enum Refusal {
     NameTaken,
     #[error("this is the last owner; make another one first")]
     LastOwner,
-    #[error(
-        "another sale has this slug or had it before; archive that sale to free its slugs, or take another one"
-    )]
+    #[error("another sale has this slug")]
     SlugTaken,
-    #[error("{0}")]
-    NotArchivable(&'static str),
     #[error("this sale is closed")]
     SaleClosed,
     #[error("every unit is sold")]
@@ -241,6 +242,9 @@ impl Gate {
             access: accounts::access::Access::default(),
             hashing: accounts::password::Hashing::default(),
             reports: Semaphore::new(1),
+            reconciliations: Semaphore::new(1),
+            past: past::Past::default(),
+            on_time: operate::OnTime::default(),
             lookups: Semaphore::new(LOOKUPS),
         }
     }
@@ -269,23 +273,12 @@ impl Gate {
         self.changed.notify_one();
     }
 
-    /// The running sale with this id or slug, or with a slug that it had, as this gateway follows it.
+    /// The running sale with this id or slug, as this gateway follows it.
     pub fn line(&self, reference: &str) -> Option<Arc<Line>> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         match reference.parse::<SaleId>() {
             Ok(id) => lines.get(&id).cloned(),
-            Err(_) => {
-                let named = |line: &&Arc<Line>| {
-                    let view = line.view();
-                    view.slug() == reference && view.snapshot.sale.archived_at.is_none()
-                };
-                let was_named = |line: &&Arc<Line>| {
-                    let view = line.view();
-                    view.snapshot.sale.former_slugs.iter().any(|slug| slug == reference)
-                };
-                let found = lines.values().find(named);
-                found.or_else(|| lines.values().find(was_named)).cloned()
-            }
+            Err(_) => lines.values().find(|line| line.view().slug() == reference).cloned(),
         }
     }
 
@@ -302,6 +295,19 @@ impl Gate {
     /// One sale with its counts, as Postgres has them now.
     pub async fn snapshot(&self, id: SaleId) -> Result<SaleSnapshot, FlowError> {
         Ok(self.ledger.sale_snapshot(id).await?.ok_or(Refusal::NoSuchSale)?)
+    }
+
+    /// A sale as everyone may see it: from memory while it runs.
+    pub async fn public_sale(&self, reference: &str) -> Result<Sale, FlowError> {
+        match self.line(reference) {
+            Some(line) => Ok(line.view().snapshot.sale.clone()),
+            None => Ok(self.past(reference).await?.sale.clone()),
+        }
+    }
+
+    /// The connections on which shoppers of this sale are looked up.
+    fn ledger_of(&self, sale: SaleId) -> Ledger {
+        if self.line_of(sale).is_some() { self.ledger.clone() } else { self.ledger.apart() }
     }
 
     /// Any sale by id or slug: from Postgres, which also knows those that are over.

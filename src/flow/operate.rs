@@ -1,11 +1,13 @@
 //! The operator's hand: creating, changing, seeding and steering a sale. Each change and its audit row
 //! are one transaction; Redis is told afterwards, and the auditor tells it again should it not hear.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::watch::{self, Line};
@@ -51,16 +53,7 @@ pub enum Command {
     Open,
     Pause,
     Resume,
-    /// For good, at once.
     Close,
-    /// A close that can be taken back for so long: nobody in line is told meanwhile.
-    CloseSoon {
-        undo_seconds: i32,
-    },
-    /// Takes such a close back.
-    Reopen,
-    /// Puts a sale that is over, or was never opened, away; its slug is free then.
-    Archive,
     Notice {
         text: Option<String>,
         /// The notice that it takes the place of, where the caller knows one.
@@ -79,9 +72,7 @@ impl Command {
             Self::Open => "open",
             Self::Pause => "pause",
             Self::Resume => "resume",
-            Self::Close | Self::CloseSoon { .. } => "close",
-            Self::Reopen => "reopen",
-            Self::Archive => "archive",
+            Self::Close => "close",
             Self::Notice { .. } => "notice",
         }
     }
@@ -93,13 +84,7 @@ impl Command {
             Self::Change { said, .. } => said.clone(),
             Self::Seed { count } | Self::Withdraw { count } => json!({ "count": count }),
             Self::Notice { text, .. } => json!({ "text": text }),
-            Self::CloseSoon { undo_seconds } => json!({ "undo_seconds": undo_seconds }),
-            Self::Open
-            | Self::Pause
-            | Self::Resume
-            | Self::Close
-            | Self::Reopen
-            | Self::Archive => json!({}),
+            Self::Open | Self::Pause | Self::Resume | Self::Close => json!({}),
         }
     }
 }
@@ -168,20 +153,6 @@ async fn run(
     Ok(reply)
 }
 
-/// The answer that was given under this key before, if any.
-///
-/// # Errors
-/// A refusal when the key came with another request, or the first one is still running.
-pub async fn answered(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> {
-    match begin(gate, Some(key)).await? {
-        Begun::Replay(reply) => Ok(Some(reply)),
-        Begun::Fresh(tx) => {
-            tx.rollback().await?;
-            Ok(None)
-        }
-    }
-}
-
 async fn store_refusal(gate: &Gate, key: Option<&Key>, reply: Reply) -> Result<Reply, FlowError> {
     let Some(key) = key else { return Ok(reply) };
     match begin(gate, Some(key)).await? {
@@ -216,7 +187,7 @@ async fn change(
             Ok(sale.settings != *to)
         }
         Command::Seed { count } => {
-            if sale.status() == Status::Closed {
+            if sale.state == SaleState::Closed {
                 return Err(Refusal::SaleClosed.into());
             }
             if sale.stock > MOST_UNITS - count {
@@ -247,50 +218,11 @@ async fn change(
             if *command == Command::Pause && sale.status() == Status::SoldOut {
                 return Err(Refusal::NotOpen.into());
             }
-            if sale.closes_at.is_some() && *command != Command::Close {
-                return Err(Refusal::SaleClosed.into()); // Only `Reopen` goes back.
-            }
             let Some(to) = next_state(sale.state, command)? else { return Ok(false) };
             tx.set_state(id, to).await?;
             Ok(true)
         }
-        Command::CloseSoon { undo_seconds } => {
-            if sale.status() == Status::Closed {
-                return Ok(false); // The first one counts.
-            }
-            tx.begin_close(id, *undo_seconds).await?;
-            Ok(true)
-        }
-        Command::Reopen if sale.closes_at.is_none() && sale.state != SaleState::Closed => Ok(false),
-        Command::Reopen if tx.take_close_back(id).await? => Ok(true),
-        Command::Reopen => Err(Refusal::SaleClosed.into()),
-        Command::Archive => archive(tx, sale).await,
     }
-}
-
-/// A sale that is archived is over for everyone: it is closed, nobody can still buy, and its slug is free.
-async fn archive(tx: &mut Tx, sale: &Sale) -> Result<bool, FlowError> {
-    if sale.archived_at.is_some() {
-        return Ok(false);
-    }
-    match sale.state {
-        SaleState::Closed => {}
-        SaleState::Scheduled if sale.closes_at.is_none() => {
-            tx.set_state(sale.id, SaleState::Closed).await?;
-        }
-        SaleState::Scheduled | SaleState::Open | SaleState::Paused => {
-            let why =
-                "this sale is not closed; close it, and archive it when it is closed for good";
-            return Err(Refusal::NotArchivable(why).into());
-        }
-    }
-    if tx.has_open_holds(sale.id).await? {
-        let why =
-            "somebody may still buy a unit of this sale; archive it when its open holds have ended";
-        return Err(Refusal::NotArchivable(why).into());
-    }
-    tx.archive(sale.id).await?;
-    Ok(true)
 }
 
 /// The state that follows, or none when the sale is there already.
@@ -311,7 +243,7 @@ fn next_state(now: SaleState, command: &Command) -> Result<Option<SaleState>, Re
 }
 
 fn slug_taken(error: LedgerError) -> FlowError {
-    if matches!(error.constraint(), Some("sales_slug_unique" | "sales_slug_not_former")) {
+    if error.constraint() == Some("sales_slug_unique") {
         Refusal::SlugTaken.into()
     } else {
         error.into()
@@ -384,24 +316,77 @@ async fn push_tokens(
     Ok(())
 }
 
-/// What time does to a sale: it opens and closes as scheduled, and is sold out when its last unit is sold.
-/// Every gateway calls this with each tick; the row, read again under its lock, makes it happen once.
-pub(super) async fn on_time(gate: &Arc<Gate>, seen: &SaleSnapshot) {
-    let done = async {
-        if let Some(command) = due(&seen.sale, seen.read_at) {
-            by_schedule(gate, seen.id(), command).await?;
-        } else if seen.stock.is_sold_out() && seen.sale.state != SaleState::Closed {
-            // Who was given a place by a gateway that had not heard of it yet is told, too.
-            let waits = gate.line_of(seen.id()).is_some_and(|line| line.view().waiting() > 0);
-            if seen.sale.sold_out_at.is_none() || waits {
-                sell_out(gate, seen.id()).await?;
-            }
+/// What is done to sales because of the time: one thing at a time for each sale, and bounded in all.
+pub struct OnTime {
+    under_way: Mutex<HashSet<SaleId>>,
+    /// Changes that hold a connection for the line: fewer than there are, so that joins and admissions go on.
+    changes: Semaphore,
+    /// Sell-outs. They also wait for Redis while they hold a connection, and must not keep a schedule waiting.
+    sell_outs: Semaphore,
+}
+
+/// Permits of each.
+const CHANGES_AT_ONCE: usize = 2;
+const SELL_OUTS_AT_ONCE: usize = 2;
+
+impl Default for OnTime {
+    fn default() -> Self {
+        Self {
+            under_way: Mutex::default(),
+            changes: Semaphore::new(CHANGES_AT_ONCE),
+            sell_outs: Semaphore::new(SELL_OUTS_AT_ONCE),
         }
-        Ok::<(), FlowError>(())
-    };
-    if let Err(error) = done.await {
-        tracing::warn!(sale.id = %seen.id(), error = format!("{error:#}"), "not done on time");
     }
+}
+
+/// Marks a sale as taken care of until it is dropped.
+struct UnderWay {
+    gate: Arc<Gate>,
+    sale: SaleId,
+}
+
+impl UnderWay {
+    /// Nothing when another task is at this sale.
+    fn begin(gate: &Arc<Gate>, sale: SaleId) -> Option<Self> {
+        let mut all = gate.on_time.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(sale).then(|| Self { gate: gate.clone(), sale })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut all = self.gate.on_time.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&self.sale);
+    }
+}
+
+/// What time does to a sale: it opens and closes as scheduled, and is sold out when its last unit is sold.
+/// Every gateway calls this with each tick; the row, read again under its lock, makes it happen once. It is done in a
+/// task of its own: a tick waits neither for Redis nor for other sales.
+pub(super) fn on_time(gate: &Arc<Gate>, seen: &SaleSnapshot) {
+    let id = seen.id();
+    let command = due(&seen.sale, seen.read_at);
+    // Who was given a place by a gateway that had not heard of it yet is told, too.
+    let is_sold_out = command.is_none()
+        && seen.stock.is_sold_out()
+        && seen.sale.state != SaleState::Closed
+        && (seen.sale.sold_out_at.is_none()
+            || gate.line_of(id).is_some_and(|line| line.view().waiting() > 0));
+    if command.is_none() && !is_sold_out {
+        return;
+    }
+    let Some(under_way) = UnderWay::begin(gate, id) else { return };
+    let gate = gate.clone();
+    tokio::spawn(async move {
+        let done = match command {
+            Some(command) => by_schedule(&gate, id, command).await,
+            None => sell_out(&gate, id).await,
+        };
+        if let Err(error) = done {
+            error.log(id, "not done on time");
+        }
+        drop(under_way);
+    });
 }
 
 /// What a sale's schedule asks for at this time.
@@ -409,14 +394,14 @@ fn due(sale: &Sale, now: Timestamp) -> Option<Command> {
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
     match sale.state {
         SaleState::Closed => None,
-        _ if is_due(sale.settings.ends_at) || is_due(sale.closes_at) => Some(Command::Close),
-        _ if sale.closes_at.is_some() => None,
+        _ if is_due(sale.settings.ends_at) => Some(Command::Close),
         SaleState::Scheduled if is_due(sale.settings.starts_at) => Some(Command::Open),
         SaleState::Scheduled | SaleState::Open | SaleState::Paused => None,
     }
 }
 
 async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(), FlowError> {
+    let permit = gate.on_time.changes.acquire().await;
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(id).await?;
     let Some(before) = tx.sale(id).await? else { return Ok(()) };
@@ -426,15 +411,12 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
     {
         return Ok(());
     }
-    let detail = match before.closes_at {
-        Some(_) => json!({ "for_good": true }),
-        None => json!({}),
-    };
-    tx.audit(id, "schedule", command.action(), &detail).await?;
+    tx.audit(id, "schedule", command.action(), &json!({})).await?;
     let after = tx.sale(id).await?.ok_or(Refusal::NoSuchSale)?;
     tx.commit().await?;
+    drop(permit);
     tracing::info!(sale.id = %id, action = command.action(), "sale changed as scheduled");
-    Box::pin(tell_redis(gate, Some(&before), &after, &[])).await;
+    tell_redis(gate, Some(&before), &after, &[]).await;
     Ok(())
 }
 
@@ -463,6 +445,7 @@ pub(super) async fn after_purchase(gate: &Arc<Gate>, line: &Line) {
 
 /// Marks a sale sold out for everyone who has a number by now, and empties its line.
 async fn sell_out(gate: &Arc<Gate>, id: SaleId) -> Result<(), FlowError> {
+    let _permit = gate.on_time.sell_outs.acquire().await;
     let mut tx = gate.ledger.begin_line().await?;
     tx.exclude(id).await?;
     let Some(sale) = tx.sale(id).await? else { return Ok(()) };

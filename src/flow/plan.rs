@@ -2,7 +2,7 @@
 //! sale that is not made yet.
 
 use super::{FlowError, Gate};
-use crate::ledger::Checkouts;
+use crate::ledger::Counts;
 use crate::sale::outlook::LEAST_ENDED;
 use crate::sale::plan::{Forecast, Outset, forecast};
 use crate::sale::{Sale, Settings, Stock};
@@ -11,6 +11,28 @@ use crate::sale::{Sale, Settings, Stock};
 /// of the window. Who does not buy lets the window run out.
 const ASSUMED_CONVERSION: f64 = 0.8;
 const ASSUMED_PART: f64 = 0.2;
+
+/// How long shoppers took in the checkout and how many of them bought: the holds of a sale that have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Checkouts {
+    bought: i64,
+    returned: i64,
+    /// Means; 0 while there was none.
+    bought_after_seconds: f64,
+    returned_after_seconds: f64,
+}
+
+impl From<Counts> for Checkouts {
+    fn from(counts: Counts) -> Self {
+        let mean = |ms: i64, count: i64| ms as f64 / 1_000.0 / count.max(1) as f64;
+        Self {
+            bought: counts.sold,
+            returned: counts.returned,
+            bought_after_seconds: mean(counts.sold_ms, counts.sold),
+            returned_after_seconds: mean(counts.returned_ms, counts.returned),
+        }
+    }
+}
 
 /// A forecast, and what it stands on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,12 +48,13 @@ pub struct Plan {
 /// # Errors
 /// Unavailable while Postgres is away.
 pub async fn plan(gate: &Gate, sale: &Sale, settings: &Settings) -> Result<Plan, FlowError> {
-    let checkouts = gate.ledger.checkouts(sale.id).await?;
-    let (waiting, joins_per_second, stock) = match gate.line_of(sale.id).map(|line| line.view()) {
-        Some(view) => (view.waiting(), view.joins_per_second, view.snapshot.stock),
-        None => (0, 0.0, gate.snapshot(sale.id).await?.stock),
+    let snapshot = gate.snapshot(sale.id).await?;
+    let (waiting, joins_per_second) = match gate.line_of(sale.id).map(|line| line.view()) {
+        Some(view) => (view.waiting(), view.joins_per_second),
+        None => (0, 0.0),
     };
-    Ok(made(settings, waiting as f64, joins_per_second, stock, checkouts))
+    let checkouts = Checkouts::from(snapshot.counts);
+    Ok(made(settings, waiting as f64, joins_per_second, snapshot.stock, checkouts))
 }
 
 /// What a sale with these settings would do if so many shoppers waited when it opens.

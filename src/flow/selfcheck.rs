@@ -346,18 +346,21 @@ async fn history(gate: &Gate, standing: &Standing) -> Result<Option<Finding>, Fl
     Ok(gate.ledger.history().await?.as_ref().and_then(of_postgres::judge_history))
 }
 
-/// Forgets idempotency keys that are older than a day, and sessions that are over.
+/// Forgets idempotency keys and outbox rows that are older than a day, and sessions that are over. In pages, so that no
+/// statement holds its locks for long.
 ///
 /// # Errors
 /// Unavailable while Postgres is away.
 pub async fn clean_up(gate: &Gate) -> Result<u64, FlowError> {
     let mut all = 0;
-    gate.ledger.clean_sessions(IDLE).await?;
     loop {
-        match gate.ledger.forget_old_keys().await? {
-            0 => return Ok(all),
-            some => all += some,
+        let page = gate.ledger.clean_sessions(IDLE).await?
+            + gate.ledger.forget_old_keys().await?
+            + gate.ledger.forget_outbox().await?;
+        if page == 0 {
+            return Ok(all);
         }
+        all += page;
     }
 }
 

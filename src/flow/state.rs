@@ -133,7 +133,7 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
     if let Some(state) = in_line(gate, view, claim) {
         return Ok(state);
     }
-    let facts = gate.ledger.ticket(claim.sale, claim.ticket).await?;
+    let facts = gate.ledger_of(claim.sale).ticket(claim.sale, claim.ticket).await?;
     if facts.as_ref().is_some_and(|facts| facts.generation > claim.generation) {
         return Err(Refusal::Moved.into());
     }
@@ -171,7 +171,8 @@ const AFRESH_WITHIN: Duration = Duration::from_millis(1_500);
 /// # Errors
 /// Unavailable when Postgres is needed and away.
 pub async fn afresh(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
-    let facts = timeout(AFRESH_WITHIN, gate.ledger.ticket(claim.sale, claim.ticket)).await;
+    let ledger = gate.ledger_of(claim.sale);
+    let facts = timeout(AFRESH_WITHIN, ledger.ticket(claim.sale, claim.ticket)).await;
     let stage = match facts.ok().and_then(Result::ok).flatten() {
         Some(facts) if facts.generation > claim.generation => return Err(Refusal::Moved.into()),
         Some(TicketFacts { fate: Fate::Left, .. }) => Stage::Left,

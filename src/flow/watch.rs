@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::{Instant, timeout};
 
@@ -20,11 +20,13 @@ use super::{FlowError, Gate, moves, operate};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, Known, LiveError, Survey};
 use crate::sale::pace::{Flowing, Pace, Reason};
-use crate::sale::{Places, SaleId, SaleState, Seq};
+use crate::sale::{Places, SaleId, SaleState, Seq, Stock};
 use crate::telemetry;
 
 /// Longest wait for Postgres in one tick; what it said before stays shown meanwhile.
 const SNAPSHOT_WITHIN: Duration = Duration::from_millis(1_500);
+/// How long a tick waits for the lines that it began to read: Redis answers in a fraction of it.
+const SURVEYS_WITHIN: Duration = Duration::from_millis(500);
 /// Rounds in one survey before it gives up until the next tick: a fresh mirror takes two.
 const MOST_ROUNDS: usize = 50;
 /// More joins than this between two surveys are not added one by one: the line is read anew, which also
@@ -78,6 +80,10 @@ pub struct Line {
     pub(super) went_back: AtomicI32,
     /// Taken by whoever reads the sale again for everyone who waits for it.
     looking: Mutex<()>,
+    /// A survey of it is under way.
+    surveying: AtomicBool,
+    /// Whether Redis answered the last survey.
+    answered: AtomicBool,
     /// Since when this gateway follows it.
     followed: Instant,
 }
@@ -100,19 +106,51 @@ pub async fn tick(gate: &Arc<Gate>) {
     if let Err(error) = read {
         tracing::warn!(error = format!("{error:#}"), "postgres did not answer the watch");
     }
-    let surveys = gate.all_lines().into_iter().map(|line| async move {
-        let seen = survey(gate, &line).await;
-        match &seen {
-            Ok(Seen::Well) => {}
-            Ok(Seen::Lost { epoch, loss }) => recover::soon(gate, &line, *epoch, *loss),
-            Err(error) => error.log(line.id, "line not read"),
-        }
-        report(&line.view());
-        !matches!(seen, Err(FlowError::Unavailable("redis" | OTHER_LAYOUT, _)))
-    });
-    let seen = futures_util::future::join_all(surveys).await;
-    let alive = if seen.is_empty() { gate.live.ping().await.is_ok() } else { seen.contains(&true) };
+    survey_all(gate).await;
+}
+
+/// Reads every line, each in a task of its own and one at a time. A line that takes long keeps no other from being read
+/// again: it is waited for a moment, and goes on behind the next ticks.
+async fn survey_all(gate: &Arc<Gate>) {
+    let lines = gate.all_lines();
+    let begun: Vec<_> = lines
+        .iter()
+        .filter(|line| !line.surveying.swap(true, Ordering::Relaxed))
+        .map(|line| {
+            let (gate, line) = (gate.clone(), line.clone());
+            tokio::spawn(async move {
+                let _under_way = Surveying(&line);
+                survey_now(&gate, &line).await;
+            })
+        })
+        .collect();
+    let _goes_on_behind = timeout(SURVEYS_WITHIN, futures_util::future::join_all(begun)).await;
+    let alive = if lines.is_empty() {
+        gate.live.ping().await.is_ok()
+    } else {
+        lines.iter().any(|line| line.answered.load(Ordering::Relaxed))
+    };
     came_back(gate, &gate.health.live, alive);
+}
+
+/// A survey under way; over when it is dropped, however it ends.
+struct Surveying<'a>(&'a Line);
+
+impl Drop for Surveying<'_> {
+    fn drop(&mut self) {
+        self.0.surveying.store(false, Ordering::Relaxed);
+    }
+}
+
+async fn survey_now(gate: &Arc<Gate>, line: &Arc<Line>) {
+    let seen = survey(gate, line).await;
+    match &seen {
+        Ok(Seen::Well) => {}
+        Ok(Seen::Lost { epoch, loss }) => recover::soon(gate, line, *epoch, *loss),
+        Err(error) => error.log(line.id, "line not read"),
+    }
+    let answered = !matches!(seen, Err(FlowError::Unavailable("redis" | OTHER_LAYOUT, _)));
+    line.answered.store(answered, Ordering::Relaxed);
 }
 
 /// Notes whether a store answered. One that is back may be another one, set up in another way.
@@ -128,24 +166,31 @@ pub async fn nudged(gate: &Gate) {
     gate.changed.notified().await;
 }
 
-fn report(view: &View) {
-    if view.snapshot.sale.archived_at.is_some() {
-        return; // Its slug may be another sale's by now.
-    }
-    let sale = view.slug().to_owned();
-    let is_closed = view.snapshot.sale.state == SaleState::Closed;
-    let waiting = if is_closed { 0 } else { view.waiting() };
-    gauge!(telemetry::WAITING, "sale" => sale.clone()).set(waiting as f64);
-    gauge!(telemetry::MIRROR_AGE, "sale" => sale.clone()).set(view.seen.elapsed().as_secs_f64());
-    let stock = view.snapshot.stock;
-    for (state, units) in [
-        ("available", stock.available()),
-        ("held", stock.held),
-        ("sold", stock.sold),
-        ("withdrawn", stock.withdrawn),
-    ] {
-        gauge!(telemetry::UNITS, "sale" => sale.clone(), "state" => state).set(units as f64);
-    }
+/// What the metrics tell of one sale.
+#[derive(Debug, Clone)]
+pub struct Gauges {
+    pub slug: String,
+    pub waiting: u64,
+    pub mirror_age: Duration,
+    pub stock: Stock,
+}
+
+/// The metrics of every sale that this gateway follows, as they are now. They are read when they are asked for and
+/// kept nowhere, so that a sale that is let go leaves no old number behind.
+pub fn gauges(gate: &Gate) -> Vec<Gauges> {
+    let of = |line: Arc<Line>| {
+        let view = line.view();
+        let is_closed = view.snapshot.sale.state == SaleState::Closed;
+        Gauges {
+            slug: view.slug().to_owned(),
+            waiting: if is_closed { 0 } else { view.waiting() },
+            mirror_age: view.seen.elapsed(),
+            stock: view.snapshot.stock,
+        }
+    };
+    let mut all: Vec<Gauges> = gate.all_lines().into_iter().map(of).collect();
+    all.sort_by(|a, b| a.slug.cmp(&b.slug));
+    all
 }
 
 /// Reads all running sales from Postgres, follows new ones and lets go of those that are over.
@@ -162,7 +207,7 @@ async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
     let running: HashSet<SaleId> = snapshot.sales.iter().map(SaleSnapshot::id).collect();
     for sale in snapshot.sales {
         let id = sale.id();
-        operate::on_time(gate, &sale).await;
+        operate::on_time(gate, &sale);
         follow(gate, id, sale);
     }
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
@@ -207,6 +252,8 @@ pub(super) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         highest: AtomicI64::new(0),
         went_back: AtomicI32::new(0),
         looking: Mutex::default(),
+        surveying: AtomicBool::new(false),
+        answered: AtomicBool::new(gate.health.live.load(Ordering::Relaxed)),
         followed: Instant::now(),
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
@@ -326,7 +373,11 @@ pub async fn find(gate: &Arc<Gate>, reference: &str) -> Result<Option<Arc<Line>>
     if let Some(line) = gate.line(reference) {
         return Ok(Some(line));
     }
-    let snapshot = gate.snapshot(gate.sale(reference).await?.id).await?;
+    let known = gate.past(reference).await?;
+    if known.sale.state == SaleState::Closed {
+        return Ok(None);
+    }
+    let snapshot = gate.snapshot(known.id()).await?;
     if snapshot.sale.state == SaleState::Closed {
         return Ok(None);
     }
@@ -337,8 +388,8 @@ pub async fn find(gate: &Arc<Gate>, reference: &str) -> Result<Option<Arc<Line>>
 
 /// The view of a sale that is over and that no gateway follows any more.
 pub async fn past_view(gate: &Gate, sale: SaleId) -> Result<Arc<View>, FlowError> {
-    let snapshot = gate.snapshot(sale).await?;
-    Ok(Arc::new(View::unmirrored(Arc::new(snapshot), Arc::default(), &gate.clock)))
+    let snapshot = gate.past(&sale.to_string()).await?;
+    Ok(Arc::new(View::unmirrored(snapshot, Arc::default(), &gate.clock)))
 }
 
 /// Reads one sale from Postgres again and shows what it says; returns its epoch.

@@ -13,7 +13,6 @@ use super::App;
 use super::assets;
 use super::body::Raw;
 use super::caller::{Asks, Caller, Look, Operator, Steer};
-use super::operator::UNDO_SECONDS;
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::plan::{self, PlanShape};
 use super::operator::said;
@@ -62,7 +61,6 @@ pub(super) async fn operator_of<R: Asks>(
 pub struct Shown {
     done: Option<String>,
     cursor: Option<String>,
-    archived: Option<String>,
 }
 
 impl Shown {
@@ -74,9 +72,7 @@ impl Shown {
             "open" => "The sale is open.",
             "pause" => "Admissions are paused. Everyone keeps the place.",
             "resume" => "Admissions go on.",
-            "close" => "The sale is closed. For a minute you can take that back.",
-            "reopen" => "The close is taken back. Everyone kept the place.",
-            "archive" => "The sale is archived. Its slug is free.",
+            "close" => "The sale is closed.",
             "pace" => "The pace is changed, from the next batch on.",
             "settings" => "The settings are changed.",
             "notice" => "Everyone in line sees the notice now.",
@@ -110,29 +106,26 @@ async fn sales_page(
     form: Form,
 ) -> Result<AdminSalesPage, Problem> {
     let after = PageQuery::after(shown.cursor.as_deref())?;
-    let archived = shown.archived.as_deref() == Some("true");
-    let sales = lists::sales(&app.gate, archived, after, SALES).await?;
+    let sales = lists::sales(&app.gate, after, SALES).await?;
     let overview = OverviewShape::of(app, &verdict::overview(&app.gate, None));
     let verdict_of = |slug: &str| {
         let running = overview.sales.iter().find(|sale| sale.slug == slug);
         running.map_or("well", |sale| sale.verdict).to_owned()
     };
     let mut rows = Vec::new();
-    for sale in &sales {
-        let facts = lists::facts(&app.gate, &sale.id.to_string()).await?;
+    let standings = lists::rows(&app.gate, &sales).await?;
+    for (sale, row) in sales.iter().zip(standings) {
         let units = |n: i64| n.max(0).unsigned_abs();
         rows.push(SaleRow {
-            reference: sale.reference(),
-            is_archived: sale.archived_at.is_some(),
             slug: sale.settings.slug.clone(),
             name: sale.settings.name.clone(),
-            status: parse(json!(facts.sale.status().as_str()))?,
+            status: parse(json!(row.status.as_str()))?,
             verdict: verdict_of(&sale.settings.slug),
             starts_at: sale.settings.starts_at,
-            waiting: facts.waiting,
-            available: units(facts.stock.available()),
-            held: units(facts.stock.held),
-            sold: units(facts.stock.sold),
+            waiting: row.waiting,
+            available: units(row.stock.available()),
+            held: units(row.stock.held),
+            sold: units(row.stock.sold),
         });
     }
     let is_full = sales.len() as i64 == SALES;
@@ -143,7 +136,6 @@ async fn sales_page(
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
-        shows_archived: archived,
         forecast: Vec::new(),
         standing: parse(json!(overview))?,
         health: parse(json!(HealthShape::from(&*app.gate.selfcheck.standing())))?,
@@ -185,7 +177,7 @@ async fn refused_creation(
 ) -> Response {
     let mut form = Form::new("create", posted.0.clone());
     mark(&mut form, problem, "slug");
-    let shown = Shown { done: None, cursor: None, archived: None };
+    let shown = Shown { done: None, cursor: None };
     match sales_page(app, operator, &shown, form).await {
         Ok(mut body) => {
             body.flash = Some(Flash { text: problem.title().into(), bad: true });
@@ -207,7 +199,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted)
             return refused_creation(&app, &operator, &headers, &posted, &problem).await;
         }
     };
-    let shown = Shown { done: None, cursor: None, archived: None };
+    let shown = Shown { done: None, cursor: None };
     match sales_page(&app, &operator, &shown, Form::new("create", posted.0.clone())).await {
         Ok(mut body) => {
             body.forecast = plan.text;
@@ -316,9 +308,7 @@ pub async fn action(
     };
     let problem = match done {
         Ok(()) => {
-            let reference =
-                if action == "archive" { sale.id.to_string() } else { sale.reference() };
-            return see_other(&format!("/admin/sales/{reference}?done={action}"));
+            return see_other(&format!("/admin/sales/{}?done={action}", sale.settings.slug));
         }
         Err(None) => return forecast(&app, &operator, &headers, &sale, &posted).await,
         Err(Some(problem)) => problem,
@@ -349,7 +339,6 @@ async fn refused_action(
                 "pace" => (&mut forms.pace, "batch_size"),
                 "notice" => (&mut forms.notice, "text"),
                 "close" => (&mut forms.close, "slug"),
-                "archive" => (&mut forms.archive, "slug"),
                 "remove" => (&mut forms.remove, "ticket"),
                 "settings" => (&mut forms.settings, "max_waiting"),
                 _ => {
@@ -448,12 +437,7 @@ async fn command(
         "resume" => Command::Resume,
         "close" => {
             demand_slug(posted, sale)?;
-            Command::CloseSoon { undo_seconds: UNDO_SECONDS }
-        }
-        "reopen" => Command::Reopen,
-        "archive" => {
-            demand_slug(posted, sale)?;
-            Command::Archive
+            Command::Close
         }
         "pace" | "settings" => {
             let now = AdminForms::new(&parse(json!(SaleShape::from(sale)))?, None);

@@ -53,7 +53,7 @@ pub async fn make(
     body.fields()?.finish()?;
     let (claim, _) = claimed(&app, &sale, &ticket, &headers).await?;
     let key = idempotency_key(&headers)?.unwrap_or_else(random_text);
-    let slug = app.gate.sale(&sale).await?.settings.slug;
+    let slug = app.gate.public_sale(&sale).await?.settings.slug;
     let link = moves::link(&app.gate, claim, &key).await?;
     let url = url(&app, &headers, &slug, &link);
     let shape = LinkShape { code: link.code, url, expires_at: link.expires_at };
@@ -134,7 +134,7 @@ pub async fn ask(
     let key = caller::mover(&app, &headers);
     let found = async {
         let claim = moves::linked(&app.gate, &code, key.as_deref().unwrap_or_default()).await?;
-        let of = app.gate.sale(&sale).await?;
+        let of = app.gate.public_sale(&sale).await?;
         // Nobody is to be asked about another sale than the one that the place is in.
         if of.id == claim.sale { Ok(of) } else { Err(Problem::from(Refusal::LinkEnded)) }
     };

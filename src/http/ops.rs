@@ -13,7 +13,8 @@ use super::caller::Caller;
 use super::pages::{is_for_a_person, page, problem_page, see_other};
 use super::problem::{Code, Problem, ProblemShape, respond};
 use super::views::{Answer, DocsPage, Operation, OperationGroup, Param};
-use crate::random_text;
+use crate::flow::watch::{self, Gauges};
+use crate::{random_text, telemetry};
 
 /// The process lives
 ///
@@ -59,7 +60,40 @@ pub async fn metrics(State(app): State<App>) -> Response {
 /// The metrics as Prometheus reads them.
 pub fn metrics_text(app: &App) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render()).into_response()
+    (kind, app.metrics.render() + &sale_metrics(&watch::gauges(&app.gate))).into_response()
+}
+
+/// The metrics of the sales that this gateway follows. A slug needs no escape.
+fn sale_metrics(sales: &[Gauges]) -> String {
+    let mut text = String::new();
+    let mut metric = |name: &str, lines: &dyn Fn(&mut String, &Gauges)| {
+        if !sales.is_empty() {
+            let help = telemetry::help(name);
+            text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
+        }
+        sales.iter().for_each(|sale| lines(&mut text, sale));
+        text.push('\n');
+    };
+    metric(telemetry::MIRROR_AGE, &|text, sale| {
+        let (slug, age) = (&sale.slug, sale.mirror_age.as_secs_f64());
+        text.push_str(&format!("{}{{sale=\"{slug}\"}} {age}\n", telemetry::MIRROR_AGE));
+    });
+    metric(telemetry::WAITING, &|text, sale| {
+        let (slug, waiting) = (&sale.slug, sale.waiting);
+        text.push_str(&format!("{}{{sale=\"{slug}\"}} {waiting}\n", telemetry::WAITING));
+    });
+    metric(telemetry::UNITS, &|text, sale| {
+        let (name, slug, stock) = (telemetry::UNITS, &sale.slug, sale.stock);
+        for (state, units) in [
+            ("available", stock.available()),
+            ("held", stock.held),
+            ("sold", stock.sold),
+            ("withdrawn", stock.withdrawn),
+        ] {
+            text.push_str(&format!("{name}{{sale=\"{slug}\",state=\"{state}\"}} {units}\n"));
+        }
+    });
+    text
 }
 
 /// `GET /openapi.json`

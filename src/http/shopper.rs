@@ -179,7 +179,7 @@ pub async fn claimed(
     let line = app.gate.line(sale);
     let id = match &line {
         Some(line) => line.id,
-        None => app.gate.sale(sale).await?.id,
+        None => app.gate.past(sale).await?.id(),
     };
     let ticket: Ticket = ticket.parse().map_err(|_| Problem::not_found("ticket"))?;
     Ok((shopper.demand(id, ticket)?, line))

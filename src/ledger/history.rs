@@ -78,14 +78,4 @@ impl Ledger {
             })
             .collect())
     }
-
-    /// Tickets of the epochs before the one whose first number this is.
-    pub async fn joined_before(&self, sale: SaleId, first: i64) -> Result<i64, LedgerError> {
-        let joined = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "joined!" FROM joins WHERE sale_id = $1 AND seq < $2"#,
-            sale.0,
-            first,
-        );
-        Ok(joined.fetch_one(&self.reads).await?)
-    }
 }

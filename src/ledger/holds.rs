@@ -81,15 +81,16 @@ impl TryFrom<HoldRow> for Hold {
 }
 
 impl Ledger {
-    /// Where admission stands: read before a batch is taken, so that `active` can only have fallen since.
+    /// Where admission stands: read before a batch is taken, so that `active` can only have fallen since. `active` is
+    /// the counter, which changes in the transaction of the holds: this statement sees it as of the same commits as
+    /// `recorded_n`.
     pub async fn front(&self, sale: SaleId) -> Result<Option<Front>, LedgerError> {
         let row = sqlx::query!(
             r#"SELECT s.epoch, s.state,
                       coalesce((SELECT max(n) FROM batches b
                                 WHERE b.sale_id = s.id AND b.epoch = s.epoch), 0) AS "recorded_n!",
                       CASE WHEN s.max_in_checkout IS NULL THEN 0
-                           ELSE (SELECT count(*) FROM holds h
-                                 WHERE h.sale_id = s.id AND h.state = 'active') END AS "active!"
+                           ELSE (SELECT t.held FROM sale_totals(s.id) t) END AS "active!"
                FROM sales s WHERE s.id = $1"#,
             sale.0
         )
@@ -135,7 +136,8 @@ impl Ledger {
     ) -> Result<Option<(Hold, u32)>, LedgerError> {
         let (sale, ticket) = of.map(|(sale, ticket)| (sale.0, ticket.0)).unzip();
         let row = sqlx::query!(
-            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
+            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at,
+                      hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) AS "expires_at!",
                       h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?",
                       m.generation AS "generation?"
                FROM holds h LEFT JOIN orders o ON o.hold_id = h.id
@@ -225,8 +227,9 @@ impl Tx {
         }
         let made = sqlx::query!(
             "WITH this AS MATERIALIZED (
-                SELECT stock, checkout_window_seconds, clock_timestamp() AS now
-                FROM sales WHERE id = $1
+                SELECT stock, now, now + make_interval(secs => checkout_window_seconds) AS expires_at,
+                       outages_us() AS outages
+                FROM sales, (SELECT clock_timestamp() AS now OFFSET 0) AS moment WHERE id = $1
             ), free AS (
                 SELECT unit, row_number() OVER (ORDER BY unit) AS place
                 FROM (SELECT DISTINCT unit FROM UNNEST($5::int[]) AS asked (unit)) asked, this
@@ -251,9 +254,9 @@ impl Tx {
             ), placed AS (
                 SELECT ticket, seq, row_number() OVER (ORDER BY seq) AS place FROM admitted
             )
-            INSERT INTO holds (id, sale_id, unit_no, ticket, seq, epoch, batch_n, admitted_at, expires_at)
-            SELECT gen_random_uuid(), $1, unit, ticket, seq, $2, $3, now,
-                   now + make_interval(secs => checkout_window_seconds)
+            INSERT INTO holds (id, sale_id, unit_no, ticket, seq, epoch, batch_n, admitted_at, expires_at, due_at)
+            SELECT gen_random_uuid(), $1, unit, ticket, seq, $2, $3, now, expires_at,
+                   later(expires_at, -outages)
             FROM placed JOIN free USING (place), this",
             sale.0,
             epoch,

@@ -152,7 +152,7 @@ async fn stored<'e>(
 }
 
 /// Rows deleted in one go, so that a clean-up never blocks for long.
-const CLEAN_PAGE: i64 = 10_000;
+pub(super) const CLEAN_PAGE: i64 = 2_000;
 
 impl Ledger {
     /// What is stored under a join's key now.
@@ -173,10 +173,25 @@ impl Ledger {
         let done = sqlx::query!(
             "DELETE FROM idempotency_keys WHERE (caller, route, key) IN
                 (SELECT caller, route, key FROM idempotency_keys
-                 WHERE created_at < clock_timestamp() - interval '24 hours' LIMIT $1)",
+                 WHERE created_at < statement_timestamp() - interval '24 hours'
+                 ORDER BY created_at LIMIT $1)",
             CLEAN_PAGE,
         )
-        .execute(&self.reads)
+        .execute(&self.audits)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Forgets one page of the outbox that is older than a day; says how many. Nothing reads it, and only the version
+    /// before still writes it.
+    pub async fn forget_outbox(&self) -> Result<u64, LedgerError> {
+        let done = sqlx::query!(
+            "DELETE FROM outbox WHERE id IN
+                (SELECT id FROM outbox WHERE created_at < statement_timestamp() - interval '24 hours'
+                 ORDER BY id LIMIT $1)",
+            CLEAN_PAGE,
+        )
+        .execute(&self.audits)
         .await?;
         Ok(done.rows_affected())
     }

@@ -27,7 +27,8 @@ impl Ledger {
         let (after_at, after_seq) = after.map(|c| (c.at, c.number)).unzip();
         let rows = sqlx::query_as!(
             HoldRow,
-            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
+            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at,
+                      hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) AS "expires_at!",
                       h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?"
                FROM holds h LEFT JOIN orders o ON o.hold_id = h.id
                WHERE h.sale_id = $1 AND ($2::text IS NULL OR h.state = $2)

@@ -3,7 +3,6 @@
 
 mod api_keys;
 mod audit;
-mod checkouts;
 mod counts;
 mod events;
 mod find;
@@ -34,8 +33,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 
 pub use api_keys::{ApiKey, NewApiKey};
 pub use audit::{AuditItem, Repaired};
-pub use checkouts::Checkouts;
-pub use counts::Counts;
+pub use counts::{Counts, Verified};
 pub use events::{Event, EventKind};
 pub use find::Story;
 pub use gateways::{Beat, Gateway};
@@ -50,6 +48,7 @@ pub use orders::{Confirmed, Purchase};
 pub use report::{
     Action, CameTrue, Chances, Counted, Holds, Percentiles, Point, Ranges, Shown, Tickets,
 };
+use sales::Brands;
 pub use sessions::{Holder, NewSession, Proven, Session, SessionOf};
 pub use setup::{Durability, History, Room, Schema, Setup};
 pub use snapshot::{SaleSnapshot, Snapshot};
@@ -70,13 +69,22 @@ const REBUILD_CONNECTIONS: u32 = 2;
 /// Connections for what joins store under their idempotency keys: a stampede of those must not keep anyone
 /// from buying.
 const KEY_CONNECTIONS: u32 = 2;
+/// Connections for anonymous reads of sales that are over, and of sales that never were: a flood of them must not
+/// keep API keys from being proved.
+const PAST_CONNECTIONS: u32 = 2;
+/// Connections for what reads a sale's whole history: audits, reconciliations and reports.
+const AUDIT_CONNECTIONS: u32 = 2;
+/// Longest statement of those. A reconciliation of ten million joins takes several seconds.
+const AUDIT_STATEMENT: &str = "60s";
 /// All of them together: what one gateway may ask of Postgres.
 const CONNECTIONS: u32 = ORDER_CONNECTIONS
     + LINE_CONNECTIONS
     + READ_CONNECTIONS
     + WATCH_CONNECTIONS
     + REBUILD_CONNECTIONS
-    + KEY_CONNECTIONS;
+    + KEY_CONNECTIONS
+    + PAST_CONNECTIONS
+    + AUDIT_CONNECTIONS;
 /// What each connection asks for. A statement, a lock or a transaction that takes longer is given up, so that
 /// nobody waits behind it for ever; steps rely on the isolation, for they read again after a lock.
 const SESSION: [(&str, &str); 4] = [
@@ -97,6 +105,9 @@ pub struct Ledger {
     watch: PgPool,
     rebuilds: PgPool,
     keys: PgPool,
+    past: PgPool,
+    audits: PgPool,
+    brands: Brands,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -140,12 +151,14 @@ impl Ledger {
     pub fn new(url: &str) -> Result<Self, LedgerError> {
         let options =
             PgConnectOptions::from_str(url)?.application_name("ropeline").options(SESSION);
-        let pool = |connections| {
+        let pool_with = |connections, options: &PgConnectOptions| {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(ACQUIRE_WITHIN)
                 .connect_lazy_with(options.clone())
         };
+        let pool = |connections| pool_with(connections, &options);
+        let patient = options.clone().options([("statement_timeout", AUDIT_STATEMENT)]);
         Ok(Self {
             orders: pool(ORDER_CONNECTIONS),
             line: pool(LINE_CONNECTIONS),
@@ -153,6 +166,9 @@ impl Ledger {
             watch: pool(WATCH_CONNECTIONS),
             keys: pool(KEY_CONNECTIONS),
             rebuilds: pool(REBUILD_CONNECTIONS),
+            past: pool(PAST_CONNECTIONS),
+            audits: pool_with(AUDIT_CONNECTIONS, &patient),
+            brands: Brands::default(),
         })
     }
 
@@ -176,8 +192,27 @@ impl Ledger {
         futures_util::future::join_all(self.pools().map(PgPool::close)).await;
     }
 
-    fn pools(&self) -> [&PgPool; 6] {
-        [&self.orders, &self.line, &self.reads, &self.watch, &self.rebuilds, &self.keys]
+    /// The same ledger with its reads on the connections for sales that are over.
+    pub fn apart(&self) -> Self {
+        Self { reads: self.past.clone(), ..self.clone() }
+    }
+
+    /// The same ledger with its reads and pages of the line on the connections for audits.
+    pub fn audits(&self) -> Self {
+        Self { reads: self.audits.clone(), line: self.audits.clone(), ..self.clone() }
+    }
+
+    fn pools(&self) -> [&PgPool; 8] {
+        [
+            &self.orders,
+            &self.line,
+            &self.reads,
+            &self.watch,
+            &self.rebuilds,
+            &self.keys,
+            &self.past,
+            &self.audits,
+        ]
     }
 }
 

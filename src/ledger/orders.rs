@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::holds::HoldRow;
@@ -57,11 +56,6 @@ impl Tx {
                 UPDATE holds SET state = 'confirmed', ended_at = clock_timestamp()
                 FROM mine WHERE holds.id = mine.id AND holds.state = 'active'
                 RETURNING holds.id, sale_id, unit_no, ticket, ended_at
-            ), told AS (
-                INSERT INTO outbox (sale_id, topic, payload)
-                SELECT sale_id, 'order.confirmed',
-                       jsonb_build_object('hold', id::text, 'unit', unit_no)
-                FROM flipped
             )
             INSERT INTO orders (hold_id, id, sale_id, unit_no, ticket, payment_reference, confirmed_at)
             SELECT id, order_id, sale_id, unit_no, ticket, payment_reference, ended_at
@@ -77,7 +71,8 @@ impl Tx {
         .collect();
         let rows = sqlx::query_as!(
             HoldRow,
-            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
+            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at,
+                      hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) AS "expires_at!",
                       h.ended_at, h.order_id AS "order_id?", h.payment_reference AS "payment_reference?",
                       h.confirmed_at AS "confirmed_at?"
                FROM UNNEST($1::uuid[]) AS asked (id), LATERAL (
@@ -111,17 +106,12 @@ impl Tx {
                 UPDATE holds SET state = 'confirmed', ended_at = clock_timestamp()
                 WHERE id = $1 AND state = 'active'
                 RETURNING id, sale_id, unit_no, ticket, ended_at
-            ), told AS (
-                INSERT INTO outbox (sale_id, topic, payload)
-                SELECT sale_id, 'order.confirmed', $4::jsonb || jsonb_build_object('unit', unit_no)
-                FROM flipped
             )
             INSERT INTO orders (hold_id, id, sale_id, unit_no, ticket, payment_reference, confirmed_at)
             SELECT id, $2, sale_id, unit_no, ticket, $3, ended_at FROM flipped",
             id.0,
             OrderId::new().0,
             payment_reference,
-            json!({ "hold": id.to_string() }),
         )
         .execute(&mut *self.0)
         .await?;
@@ -150,7 +140,8 @@ impl Tx {
     async fn hold(&mut self, id: HoldId) -> Result<Option<Hold>, LedgerError> {
         let row = sqlx::query_as!(
             HoldRow,
-            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at, h.expires_at,
+            r#"SELECT h.id, h.sale_id, h.unit_no, h.ticket, h.seq, h.state, h.admitted_at,
+                      hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) AS "expires_at!",
                       h.ended_at, o.id AS "order_id?", o.payment_reference, o.confirmed_at AS "confirmed_at?"
                FROM holds h LEFT JOIN orders o ON o.hold_id = h.id WHERE h.id = $1"#,
             id.0,

@@ -1,5 +1,7 @@
 //! What a rebuild of Redis reads, and the epoch that fences what ran before it.
 
+use std::collections::HashSet;
+
 use super::{Ledger, LedgerError, Tx};
 use crate::sale::{SaleId, Seq, Ticket};
 
@@ -80,20 +82,21 @@ impl Ledger {
         if after >= stock {
             return Ok(None);
         }
-        let rows = sqlx::query_scalar!(
-            r#"SELECT unit AS "unit!" FROM generate_series($2::int, $3::int) AS asked (unit)
-               EXCEPT SELECT unit_no FROM holds
+        let (low, high) = (after + 1, stock.min(after.saturating_add(limit)));
+        // Only units that are not free are read: at the start of a sale there are none.
+        let taken = sqlx::query_scalar!(
+            r#"SELECT unit_no AS "unit!" FROM holds
                WHERE sale_id = $1 AND unit_no BETWEEN $2 AND $3 AND state IN ('active', 'confirmed')
-               EXCEPT SELECT unit_no FROM withdrawn_units
-               WHERE sale_id = $1 AND unit_no BETWEEN $2 AND $3
-               ORDER BY 1"#,
+               UNION ALL SELECT unit_no FROM withdrawn_units
+               WHERE sale_id = $1 AND unit_no BETWEEN $2 AND $3"#,
             sale.0,
-            after + 1,
-            stock.min(after + limit),
+            low,
+            high,
         )
         .fetch_all(&self.line)
         .await?;
-        Ok(Some(rows))
+        let taken: HashSet<i32> = taken.into_iter().collect();
+        Ok(Some((low..=high).filter(|unit| !taken.contains(unit)).collect()))
     }
 
     /// All of them.

@@ -168,7 +168,7 @@ impl Ledger {
 
     /// Counts a sale, every part of it at the same moment.
     pub async fn count_for_report(&self, sale: SaleId) -> Result<Counted, LedgerError> {
-        let mut tx = self.reads.begin().await?;
+        let mut tx = self.audits.begin().await?;
         for set in ["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY", STATEMENT, SORT] {
             sqlx::query(set).execute(&mut *tx).await?;
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::idempotency::CLEAN_PAGE;
 use super::{Ledger, LedgerError, Tx};
 use crate::sale::{ApiKeyId, OperatorId, Role};
 
@@ -216,16 +217,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Forgets sessions that are over.
-    pub async fn clean_sessions(&self, idle: Duration) -> Result<(), LedgerError> {
-        sqlx::query!(
-            "DELETE FROM sessions WHERE expires_at < clock_timestamp()
-             OR last_seen_at < clock_timestamp() - make_interval(secs => $1)",
+    /// Forgets one page of sessions that are over; says how many.
+    pub async fn clean_sessions(&self, idle: Duration) -> Result<u64, LedgerError> {
+        let done = sqlx::query!(
+            "DELETE FROM sessions WHERE digest IN
+                (SELECT digest FROM sessions
+                 WHERE expires_at < statement_timestamp()
+                    OR last_seen_at < statement_timestamp() - make_interval(secs => $1)
+                 LIMIT $2)",
             idle.as_secs_f64(),
+            CLEAN_PAGE,
         )
-        .execute(&self.reads)
+        .execute(&self.audits)
         .await?;
-        Ok(())
+        Ok(done.rows_affected())
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Ledger, LedgerError};
+use super::{Counts, Ledger, LedgerError};
 use crate::sale::{Sale, SaleId, Seq, Stock, Ticket};
 
 /// How far back the list of ended holds reaches behind the last snapshot: longer than any commit takes.
@@ -30,6 +30,8 @@ pub struct SaleSnapshot {
     /// When this gateway asked, by a clock that never goes back: of two readings the later one counts.
     pub asked: Instant,
     pub stock: Stock,
+    /// What `stock` and `returned` are taken from, at the same moment.
+    pub counts: Counts,
     /// Holds that ended without being bought.
     pub returned: i64,
     /// When the first open hold runs out, grace included.
@@ -51,8 +53,8 @@ impl SaleSnapshot {
         self.stock.held + self.stock.sold + self.returned
     }
 
-    /// How many changes these counts show. No row that is counted is ever taken back, so this only rises,
-    /// and what fell tells that Postgres went back in time.
+    /// How many changes these counts show. No row that is counted is ever deleted and no state goes back, so this
+    /// only rises; a fall tells that Postgres went back in time.
     pub fn changes(&self) -> u64 {
         let ended = self.stock.sold + self.returned;
         let changes = self.stock.seeded + self.stock.withdrawn + self.admitted() + ended;
@@ -75,6 +77,16 @@ impl Ledger {
         Ok(self.with_stock(vec![sale], now, asked).await?.pop())
     }
 
+    /// The same for several sales, by id or slug. Those that do not exist are left out.
+    pub async fn sale_snapshots(
+        &self,
+        references: &[String],
+    ) -> Result<Vec<SaleSnapshot>, LedgerError> {
+        let (now, asked) = self.now().await?;
+        let sales = self.find_sales(references).await?;
+        self.with_stock(sales, now, asked).await
+    }
+
     async fn now(&self) -> Result<(Timestamp, Instant), LedgerError> {
         let asked = Instant::now();
         let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
@@ -88,34 +100,35 @@ impl Ledger {
         asked: Instant,
     ) -> Result<Vec<SaleSnapshot>, LedgerError> {
         let ids: Vec<Uuid> = sales.iter().map(|sale| sale.id.0).collect();
-        // The stock is read again, by the statement that counts: units that are added and held between two
-        // statements would be held and not there.
+        // The stock is read again, by the statement that reads the counters: units that are added and held between
+        // two statements would be held and not there. The cost does not depend on how many holds there are.
         let counts = sqlx::query!(
             r#"SELECT s.id, s.stock,
-                      (SELECT count(*) FROM withdrawn_units w WHERE w.sale_id = s.id) AS "withdrawn!",
-                      h.held AS "held!", h.sold AS "sold!", h.returned AS "returned!",
-                      h.first_due + make_interval(secs => s.expiry_grace_seconds) AS next_return_at,
+                      ARRAY[t.joined, t.waiting, t.admitted, t.gone, t.held, t.sold, t.returned, t.sold_ms,
+                            t.returned_ms, t.orders, t.withdrawn] AS "counts!",
+                      later((SELECT hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) FROM holds h
+                             WHERE h.sale_id = s.id AND h.state = 'active'
+                             ORDER BY coalesce(h.due_at, h.expires_at) LIMIT 1),
+                            s.expiry_grace_seconds * 1000000::bigint) AS next_return_at,
                       ARRAY(SELECT first FROM doubtful_numbers d WHERE d.sale_id = s.id
                             ORDER BY epoch) AS "doubtful_first!",
                       ARRAY(SELECT last FROM doubtful_numbers d WHERE d.sale_id = s.id
                             ORDER BY epoch) AS "doubtful_last!"
-               FROM sales s, LATERAL (
-                   SELECT count(*) FILTER (WHERE state = 'active') AS held,
-                          count(*) FILTER (WHERE state = 'confirmed') AS sold,
-                          count(*) FILTER (WHERE state IN ('released', 'expired')) AS returned,
-                          min(expires_at) FILTER (WHERE state = 'active') AS first_due
-                   FROM holds WHERE sale_id = s.id) h
-               WHERE s.id = ANY ($1)"#,
+               FROM UNNEST($1::uuid[]) AS asked (id) JOIN sales s ON s.id = asked.id,
+                    LATERAL sale_totals(s.id) t"#,
             &ids,
         )
         .fetch_all(&self.reads)
         .await?;
         let mut ended: HashMap<Uuid, Vec<Ticket>> = HashMap::new();
+        // The time of the statement: one that changes while it runs cannot be looked up in an index.
         for row in sqlx::query!(
-            "SELECT sale_id, ticket FROM holds
-             WHERE sale_id = ANY ($1) AND state <> 'active'
-               AND ended_at > clock_timestamp() - make_interval(secs => $2)
-             LIMIT $3",
+            "SELECT h.sale_id, h.ticket
+             FROM UNNEST($1::uuid[]) AS asked (id),
+                  LATERAL (SELECT sale_id, ticket FROM holds
+                           WHERE sale_id = asked.id AND state <> 'active'
+                             AND ended_at > statement_timestamp() - make_interval(secs => $2)
+                           ORDER BY ended_at DESC LIMIT $3) h",
             &ids,
             ENDED_OVERLAP_SECONDS,
             MOST_ENDED,
@@ -126,29 +139,30 @@ impl Ledger {
             ended.entry(row.sale_id).or_default().push(Ticket(row.ticket));
         }
         let mut counts: HashMap<Uuid, _> = counts.into_iter().map(|row| (row.id, row)).collect();
-        Ok(sales
-            .into_iter()
-            .filter_map(|mut sale| {
-                let row = counts.remove(&sale.id.0)?;
-                sale.stock = row.stock;
-                let (first, last) = (row.doubtful_first, row.doubtful_last);
-                Some(SaleSnapshot {
-                    stock: Stock {
-                        seeded: i64::from(sale.stock),
-                        held: row.held,
-                        sold: row.sold,
-                        withdrawn: row.withdrawn,
-                    },
-                    returned: row.returned,
-                    next_return_at: row.next_return_at.map(jiff_sqlx::Timestamp::to_jiff),
-                    ended: ended.remove(&sale.id.0).unwrap_or_default(),
-                    doubtful: first.into_iter().map(Seq).zip(last.into_iter().map(Seq)).collect(),
-                    sale,
-                    read_at,
-                    asked,
-                })
-            })
-            .collect())
+        let mut snapshots = Vec::with_capacity(sales.len());
+        for mut sale in sales {
+            let Some(row) = counts.remove(&sale.id.0) else { continue };
+            let counts = Counts::from_columns(&row.counts)?;
+            sale.stock = row.stock;
+            let (first, last) = (row.doubtful_first, row.doubtful_last);
+            snapshots.push(SaleSnapshot {
+                stock: Stock {
+                    seeded: i64::from(sale.stock),
+                    held: counts.held,
+                    sold: counts.sold,
+                    withdrawn: counts.withdrawn,
+                },
+                counts,
+                returned: counts.returned,
+                next_return_at: row.next_return_at.map(jiff_sqlx::Timestamp::to_jiff),
+                ended: ended.remove(&sale.id.0).unwrap_or_default(),
+                doubtful: first.into_iter().map(Seq).zip(last.into_iter().map(Seq)).collect(),
+                sale,
+                read_at,
+                asked,
+            });
+        }
+        Ok(snapshots)
     }
 
     /// Whether Postgres answers at all.

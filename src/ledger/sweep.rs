@@ -8,8 +8,10 @@ use crate::sale::SaleId;
 
 /// Holds ended in one transaction.
 const SWEEP_PAGE: i64 = 500;
+/// Holds made during an outage that are set right with its credit: some two seconds of work.
+const MOST_LATE: i64 = 50_000;
 /// A longer silence than this between two sweeps was an outage, and is credited to every open hold: who
-/// could not confirm does not lose a cart to our fault.
+/// could not confirm does not lose a cart to our fault. `hold_end` in the schema has the same number.
 const CREDIT_AFTER: Duration = Duration::from_secs(5);
 /// How far Postgres's clock may have gone back before it counts as a jump.
 const BACK_MOST: Duration = Duration::from_secs(2);
@@ -19,8 +21,8 @@ const BACK_MOST: Duration = Duration::from_secs(2);
 pub enum Swept {
     /// Another gateway is sweeping.
     Elsewhere,
-    /// The gap since the last sweep was added to this many open holds; nothing was ended.
-    Credited { holds: u64, gap: Duration },
+    /// The gap since the last sweep was credited to this many open holds; nothing was ended.
+    Credited { holds: i64, gap: Duration },
     /// Postgres's clock went back; nothing was ended.
     ClockWentBack { by: Duration },
     /// These units came back, at most a page of them.
@@ -55,36 +57,75 @@ impl Tx {
             return Ok(Swept::ClockWentBack { by: gap.unsigned_abs() });
         }
         if !gap.is_negative() && gap.unsigned_abs() > CREDIT_AFTER && !made(Mistake::NoCredit) {
-            // In the order in which confirms of a group lock them, so that neither waits for the other in a circle.
-            let holds = sqlx::query!(
-                "WITH open AS MATERIALIZED (
-                    SELECT id FROM holds WHERE state = 'active' AND admitted_at < $2
-                    ORDER BY id FOR UPDATE)
-                 UPDATE holds SET expires_at = expires_at + ($2 - greatest($1, admitted_at))
-                 FROM open WHERE holds.id = open.id AND holds.state = 'active'",
-                beat.beat_at as jiff_sqlx::Timestamp,
-                beat.now as jiff_sqlx::Timestamp,
-            )
-            .execute(&mut *self.0)
-            .await?
-            .rows_affected();
+            let holds = self.credit(beat.beat_at, gap.unsigned_abs()).await?;
             return Ok(Swept::Credited { holds, gap: gap.unsigned_abs() });
         }
+        // Each sale has an equal part of the page, so that one with many due holds does not keep the others waiting.
+        // The index is entered at the sale and left at the first hold that is not due.
         let ended = sqlx::query!(
-            "UPDATE holds SET state = 'expired', ended_at = clock_timestamp()
-             WHERE state = 'active' AND id IN (
-                SELECT h.id FROM holds h JOIN sales s ON s.id = h.sale_id
-                WHERE h.state = 'active' AND h.expires_at <= clock_timestamp()
-                  AND h.expires_at <= clock_timestamp() - make_interval(secs => s.expiry_grace_seconds)
-                ORDER BY h.expires_at LIMIT $1
-                FOR UPDATE OF h SKIP LOCKED)
-             RETURNING sale_id, unit_no",
+            r#"WITH open AS MATERIALIZED (SELECT sale_id FROM sales_with_holds() AS open (sale_id)),
+             due AS MATERIALIZED (
+                SELECT d.id
+                FROM open JOIN sales s ON s.id = open.sale_id, sweeper_heartbeat beat, LATERAL (
+                    SELECT h.id FROM holds h
+                    WHERE h.sale_id = s.id AND h.state = 'active'
+                      AND coalesce(h.due_at, h.expires_at)
+                          <= later($1, -beat.outages_us - s.expiry_grace_seconds * 1000000::bigint)
+                    ORDER BY coalesce(h.due_at, h.expires_at)
+                    LIMIT (SELECT $2 / greatest(count(*), 1) + 1 FROM open)
+                    FOR UPDATE SKIP LOCKED) d
+                LIMIT $2)
+             UPDATE holds SET state = 'expired', ended_at = clock_timestamp()
+             FROM due WHERE holds.id = due.id AND holds.state = 'active'
+             RETURNING sale_id, unit_no, (SELECT count(*) FROM open) AS "sales!""#,
+            beat.now as jiff_sqlx::Timestamp,
             SWEEP_PAGE,
         )
         .fetch_all(&mut *self.0)
         .await?;
-        let more = ended.len() as i64 == SWEEP_PAGE;
+        let sales = ended.first().map_or(1, |row| row.sales.max(1));
+        // A sale may have filled its part.
+        let more = ended.len() as i64 >= SWEEP_PAGE / sales;
         let units = ended.into_iter().map(|row| (SaleId(row.sale_id), row.unit_no)).collect();
         Ok(Swept::Ended { units, more })
+    }
+
+    /// Credits an outage that began with the last beat to every open hold, by stopping the clock by which they run
+    /// out. One row changes, however many holds are open. A hold that was made during the outage gets its part of it:
+    /// such holds are set right here, at most [`MOST_LATE`] of them. While Postgres is away there are none; the bound
+    /// is for the case that gateways admit and none of them sweeps, and a hold beyond it gets the whole outage.
+    async fn credit(
+        &mut self,
+        beat_at: jiff_sqlx::Timestamp,
+        gap: Duration,
+    ) -> Result<i64, LedgerError> {
+        let gap = i64::try_from(gap.as_micros()).unwrap_or(i64::MAX);
+        sqlx::query!("UPDATE sweeper_heartbeat SET outages_us = outages_us + $1", gap)
+            .execute(&mut *self.0)
+            .await?;
+        // A hold that is being confirmed just now needs no credit and is not waited for.
+        sqlx::query!(
+            "WITH late AS MATERIALIZED (
+                SELECT h.id, later(h.expires_at, -(beat.outages_us - $2
+                           + (extract(epoch FROM h.admitted_at - $1::timestamptz) * 1000000)::bigint)) AS due_at
+                FROM sweeper_heartbeat beat, sales_with_holds() AS open (sale_id),
+                     LATERAL (SELECT id, expires_at, due_at, admitted_at FROM holds
+                              WHERE sale_id = open.sale_id AND admitted_at > $1 AND state = 'active'
+                              ORDER BY id FOR UPDATE SKIP LOCKED) h
+                WHERE h.due_at > later(h.expires_at, -(beat.outages_us - $2
+                           + (extract(epoch FROM h.admitted_at - $1::timestamptz) * 1000000)::bigint) + 1000)
+                LIMIT $3)
+             UPDATE holds SET due_at = late.due_at FROM late WHERE holds.id = late.id",
+            beat_at as jiff_sqlx::Timestamp,
+            gap,
+            MOST_LATE,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        let held = sqlx::query_scalar!(
+            r#"SELECT coalesce(sum(t.held), 0)::bigint AS "held!"
+               FROM sales_with_holds() AS open (sale_id), LATERAL sale_totals(open.sale_id) t"#
+        );
+        Ok(held.fetch_one(&mut *self.0).await?)
     }
 }

@@ -15,11 +15,10 @@ mod support;
 
 // The promises, from the shopper inwards.
 mod accounts;
-mod addresses;
 mod alarms;
 mod browser;
-mod closing;
 mod cookies;
+mod credit;
 mod crowd;
 mod described;
 mod doubled;
@@ -30,6 +29,7 @@ mod failover;
 mod forms;
 mod frames;
 mod giving_way;
+mod history;
 mod holds;
 mod hostile;
 mod keys;
@@ -44,6 +44,7 @@ mod moves;
 mod operator;
 mod outage;
 mod outside;
+mod past;
 mod recovery;
 mod refusals;
 mod report;

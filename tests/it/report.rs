@@ -51,6 +51,8 @@ async fn tell(shop: &Shop, sale: &Sale<'_>, story: &str) {
             $$ SELECT ('00000000-0000-7000-8000-' || lpad($1::text, 12, '0'))::uuid $$;";
     let story = story.replace(" ticket(", " pg_temp.ticket(").replace(" t(", " pg_temp.t(");
     let story = story.replace("$sale", &format!("'{}'", sale.id));
+    // The guards keep the counters, too.
+    let story = format!("{story}; SELECT recount_sale('{}')", sale.id);
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("{words}{story}"))).execute(&mut *tx).await.unwrap();
     tx.commit().await.unwrap();
     pool.close().await;

@@ -165,6 +165,14 @@ async fn a_number_and_a_counter_out_of_all_bounds_are_survived() {
         said["consistent"] == true && ana.body["position"] == 1
     })
     .await;
+    // The line is read again without the stranger.
+    let age = format!("ropeline_mirror_age_seconds{{sale=\"{}\"}} ", still.sale.slug);
+    eventually("the line is read", async || {
+        let text = shop.get("/metrics").await.text;
+        let age = text.lines().find_map(|line| line.strip_prefix(&age)).unwrap();
+        age.parse::<f64>().unwrap() < 0.5
+    })
+    .await;
     let ben = still.sale.join().await;
     assert_eq!(ben.poll().await.body["position"], 3, "behind both, after number {counter}");
 }
@@ -180,6 +188,27 @@ async fn a_join_that_was_deleted_from_the_journal_is_told() {
         let _: i64 = still.redis.zadd(queue, ticket, 4).await.unwrap();
     };
     still.tells("tickets in line that do not wait", 0, 1, tamper).await;
+}
+
+#[tokio::test]
+async fn a_counter_that_differs_from_its_rows_is_told_and_a_recount_mends_it() {
+    let shop = Shop::open().await;
+    let still = Still::new(&shop).await;
+    let id = still.sale.id.clone();
+    let tamper = async |still: &mut Still<'_>| {
+        still
+            .sql(&format!("SELECT recount_sale('{id}'); SELECT add_counts('{id}', returned => 7)"))
+            .await;
+    };
+    still.tells("counter: holds returned", 0, 7, tamper).await;
+    let still = Still::new(&shop).await;
+    still
+        .sql(&format!(
+            "SELECT add_counts('{0}', waiting => 3); SELECT recount_sale('{0}')",
+            still.sale.id
+        ))
+        .await;
+    assert_eq!(still.reconciliation().await["consistent"], true);
 }
 
 #[tokio::test]
@@ -199,5 +228,5 @@ async fn an_order_that_was_deleted_is_told_by_its_hold_and_by_the_count() {
         .filter(|check| check["ok"] == false)
         .map(|check| check["name"].as_str().unwrap())
         .collect();
-    assert_eq!(off, ["confirmed holds without their order", "orders"]);
+    assert_eq!(off, ["confirmed holds without their order", "orders", "counter: orders"]);
 }
