@@ -89,6 +89,19 @@ const ROWS: &[(i64, &str)] = &[
     ),
     (16, "UPDATE sweeper_heartbeat SET outages_us = 1000000"),
     (17, "UPDATE sales SET brand = '{\"name\": \"Another shop\", \"words\": {}}'"),
+    (
+        18,
+        "UPDATE sales SET slug = 'renamed'; UPDATE sales SET slug = 'in-use'; UPDATE sales SET slug = 'again';
+         UPDATE sales SET slug = 'in-use'",
+    ),
+    (
+        19,
+        "INSERT INTO sales (id, slug, name, state, stock, epoch, batch_size, admit_interval_ms,
+                            checkout_window_seconds, expiry_grace_seconds, checkout, hide_stock, max_waiting,
+                            closes_at, closing_from)
+         VALUES ('55555555-5555-7555-8555-555555555555', 'closing', 'Closing', 'paused', 0, 1, 100, 1000,
+                 600, 5, 'builtin', false, 1000, now() + interval '1 minute', 'open')",
+    ),
 ];
 
 /// One Postgres, with a database for each test that asks.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::settle::By;
 use super::{FlowError, Gate, Refusal};
 use crate::ledger::Counts;
-use crate::sale::{Hold, HoldState, Order, Sale, SaleId, Status, Stock};
+use crate::sale::{Hold, HoldState, Order, Sale, SaleId, SaleState, Status, Stock};
 
 pub use crate::ledger::{AuditItem, Cursor};
 
@@ -31,7 +31,7 @@ pub async fn stats(gate: &Gate, sale: Sale) -> Result<Stats, FlowError> {
     let view = gate.line_of(snapshot.id()).map(|line| line.view());
     // A line that is not read has no pace that anybody knows.
     let view = view.filter(|view| view.seen.elapsed() < UNREAD_AFTER);
-    let is_over = snapshot.sale.status() == Status::Closed;
+    let is_over = snapshot.sale.state == SaleState::Closed;
     Ok(Stats {
         status: snapshot.sale.status(),
         waiting: if is_over { 0 } else { counts.waiting },
@@ -106,8 +106,14 @@ pub async fn rows(gate: &Gate, sales: &[Sale]) -> Result<Vec<Row>, FlowError> {
     Ok(rows.collect())
 }
 
-pub async fn sales(gate: &Gate, after: Option<Cursor>, limit: i64) -> Result<Vec<Sale>, FlowError> {
-    Ok(gate.ledger.list_sales(after, limit).await?)
+/// A page of sales; those that are archived where asked.
+pub async fn sales(
+    gate: &Gate,
+    archived: bool,
+    after: Option<Cursor>,
+    limit: i64,
+) -> Result<Vec<Sale>, FlowError> {
+    Ok(gate.ledger.list_sales(archived, after, limit).await?)
 }
 
 pub async fn holds(

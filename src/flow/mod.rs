@@ -118,8 +118,12 @@ pub enum Refusal {
     NameTaken,
     #[error("this is the last owner; make another one first")]
     LastOwner,
-    #[error("another sale has this slug")]
+    #[error(
+        "another sale has this slug or had it before; archive that sale to free its slugs, or take another one"
+    )]
     SlugTaken,
+    #[error("{0}")]
+    NotArchivable(&'static str),
     #[error("this sale is closed")]
     SaleClosed,
     #[error("every unit is sold")]
@@ -273,12 +277,23 @@ impl Gate {
         self.changed.notify_one();
     }
 
-    /// The running sale with this id or slug, as this gateway follows it.
+    /// The running sale with this id or slug, or with a slug that it had, as this gateway follows it.
     pub fn line(&self, reference: &str) -> Option<Arc<Line>> {
         let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
         match reference.parse::<SaleId>() {
             Ok(id) => lines.get(&id).cloned(),
-            Err(_) => lines.values().find(|line| line.view().slug() == reference).cloned(),
+            Err(_) => {
+                let named = |line: &&Arc<Line>| {
+                    let view = line.view();
+                    view.slug() == reference && view.snapshot.sale.archived_at.is_none()
+                };
+                let was_named = |line: &&Arc<Line>| {
+                    let view = line.view();
+                    view.snapshot.sale.former_slugs.iter().any(|slug| slug == reference)
+                };
+                let found = lines.values().find(named);
+                found.or_else(|| lines.values().find(was_named)).cloned()
+            }
         }
     }
 

@@ -53,7 +53,16 @@ pub enum Command {
     Open,
     Pause,
     Resume,
+    /// For good, at once.
     Close,
+    /// A close that can be taken back for so long: nobody in line is told meanwhile.
+    CloseSoon {
+        undo_seconds: i32,
+    },
+    /// Takes such a close back.
+    Reopen,
+    /// Puts a sale that is over, or was never opened, away; its slug is free then.
+    Archive,
     Notice {
         text: Option<String>,
         /// The notice that it takes the place of, where the caller knows one.
@@ -72,7 +81,9 @@ impl Command {
             Self::Open => "open",
             Self::Pause => "pause",
             Self::Resume => "resume",
-            Self::Close => "close",
+            Self::Close | Self::CloseSoon { .. } => "close",
+            Self::Reopen => "reopen",
+            Self::Archive => "archive",
             Self::Notice { .. } => "notice",
         }
     }
@@ -84,7 +95,13 @@ impl Command {
             Self::Change { said, .. } => said.clone(),
             Self::Seed { count } | Self::Withdraw { count } => json!({ "count": count }),
             Self::Notice { text, .. } => json!({ "text": text }),
-            Self::Open | Self::Pause | Self::Resume | Self::Close => json!({}),
+            Self::CloseSoon { undo_seconds } => json!({ "undo_seconds": undo_seconds }),
+            Self::Open
+            | Self::Pause
+            | Self::Resume
+            | Self::Close
+            | Self::Reopen
+            | Self::Archive => json!({}),
         }
     }
 }
@@ -153,6 +170,20 @@ async fn run(
     Ok(reply)
 }
 
+/// The answer that was given under this key before, if any.
+///
+/// # Errors
+/// A refusal when the key came with another request, or the first one is still running.
+pub async fn answered(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> {
+    match begin(gate, Some(key)).await? {
+        Begun::Replay(reply) => Ok(Some(reply)),
+        Begun::Fresh(tx) => {
+            tx.rollback().await?;
+            Ok(None)
+        }
+    }
+}
+
 async fn store_refusal(gate: &Gate, key: Option<&Key>, reply: Reply) -> Result<Reply, FlowError> {
     let Some(key) = key else { return Ok(reply) };
     match begin(gate, Some(key)).await? {
@@ -187,7 +218,7 @@ async fn change(
             Ok(sale.settings != *to)
         }
         Command::Seed { count } => {
-            if sale.state == SaleState::Closed {
+            if sale.status() == Status::Closed {
                 return Err(Refusal::SaleClosed.into());
             }
             if sale.stock > MOST_UNITS - count {
@@ -218,11 +249,50 @@ async fn change(
             if *command == Command::Pause && sale.status() == Status::SoldOut {
                 return Err(Refusal::NotOpen.into());
             }
+            if sale.closes_at.is_some() && *command != Command::Close {
+                return Err(Refusal::SaleClosed.into()); // Only `Reopen` goes back.
+            }
             let Some(to) = next_state(sale.state, command)? else { return Ok(false) };
             tx.set_state(id, to).await?;
             Ok(true)
         }
+        Command::CloseSoon { undo_seconds } => {
+            if sale.status() == Status::Closed {
+                return Ok(false); // The first one counts.
+            }
+            tx.begin_close(id, *undo_seconds).await?;
+            Ok(true)
+        }
+        Command::Reopen if sale.closes_at.is_none() && sale.state != SaleState::Closed => Ok(false),
+        Command::Reopen if tx.take_close_back(id).await? => Ok(true),
+        Command::Reopen => Err(Refusal::SaleClosed.into()),
+        Command::Archive => archive(tx, sale).await,
     }
+}
+
+/// A sale that is archived is over for everyone: it is closed, nobody can still buy, and its slug is free.
+async fn archive(tx: &mut Tx, sale: &Sale) -> Result<bool, FlowError> {
+    if sale.archived_at.is_some() {
+        return Ok(false);
+    }
+    match sale.state {
+        SaleState::Closed => {}
+        SaleState::Scheduled if sale.closes_at.is_none() => {
+            tx.set_state(sale.id, SaleState::Closed).await?;
+        }
+        SaleState::Scheduled | SaleState::Open | SaleState::Paused => {
+            let why =
+                "this sale is not closed; close it, and archive it when it is closed for good";
+            return Err(Refusal::NotArchivable(why).into());
+        }
+    }
+    if tx.has_open_holds(sale.id).await? {
+        let why =
+            "somebody may still buy a unit of this sale; archive it when its open holds have ended";
+        return Err(Refusal::NotArchivable(why).into());
+    }
+    tx.archive(sale.id).await?;
+    Ok(true)
 }
 
 /// The state that follows, or none when the sale is there already.
@@ -243,7 +313,7 @@ fn next_state(now: SaleState, command: &Command) -> Result<Option<SaleState>, Re
 }
 
 fn slug_taken(error: LedgerError) -> FlowError {
-    if error.constraint() == Some("sales_slug_unique") {
+    if matches!(error.constraint(), Some("sales_slug_unique" | "sales_slug_not_former")) {
         Refusal::SlugTaken.into()
     } else {
         error.into()
@@ -394,7 +464,8 @@ fn due(sale: &Sale, now: Timestamp) -> Option<Command> {
     let is_due = |at: Option<Timestamp>| at.is_some_and(|at| at <= now);
     match sale.state {
         SaleState::Closed => None,
-        _ if is_due(sale.settings.ends_at) => Some(Command::Close),
+        _ if is_due(sale.settings.ends_at) || is_due(sale.closes_at) => Some(Command::Close),
+        _ if sale.closes_at.is_some() => None,
         SaleState::Scheduled if is_due(sale.settings.starts_at) => Some(Command::Open),
         SaleState::Scheduled | SaleState::Open | SaleState::Paused => None,
     }
@@ -411,7 +482,11 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
     {
         return Ok(());
     }
-    tx.audit(id, "schedule", command.action(), &json!({})).await?;
+    let detail = match before.closes_at {
+        Some(_) => json!({ "for_good": true }),
+        None => json!({}),
+    };
+    tx.audit(id, "schedule", command.action(), &detail).await?;
     let after = tx.sale(id).await?.ok_or(Refusal::NoSuchSale)?;
     tx.commit().await?;
     drop(permit);

@@ -40,7 +40,7 @@ pub struct Past {
 
 #[derive(Default)]
 struct Known {
-    /// By id or slug, as it was asked for.
+    /// By id or slug, as it was asked for; also by a slug that the sale had.
     sales: HashMap<String, (Instant, Arc<SaleSnapshot>)>,
     unknown: HashMap<String, Instant>,
     /// To be read by the next query.
@@ -72,12 +72,18 @@ impl Known {
         }
         let now = Instant::now();
         let found: Vec<_> = found.into_iter().map(Arc::new).collect();
+        // The sale that has the name now, the one that had it, or the newest archived one: as `sale_of_slug` has it.
         let named = |reference: &str| {
-            let id = reference.parse::<SaleId>().ok();
-            found.iter().find(|sale| match id {
-                Some(id) => sale.id() == id,
-                None => sale.sale.settings.slug == reference,
-            })
+            if let Ok(id) = reference.parse::<SaleId>() {
+                return found.iter().find(|sale| sale.id() == id);
+            }
+            let has = |sale: &&Arc<SaleSnapshot>| sale.sale.settings.slug == reference;
+            let had = |sale: &&Arc<SaleSnapshot>| {
+                sale.sale.former_slugs.iter().any(|slug| slug == reference)
+            };
+            let now = found.iter().filter(has).find(|sale| sale.sale.archived_at.is_none());
+            now.or_else(|| found.iter().find(had))
+                .or_else(|| found.iter().filter(has).max_by_key(|sale| sale.sale.archived_at))
         };
         for reference in asked {
             match named(&reference) {

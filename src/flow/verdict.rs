@@ -235,6 +235,15 @@ fn of_sale(view: &View, redis_answers: bool, now: Timestamp) -> Vec<Trouble> {
     if sale.state == SaleState::Closed {
         return found;
     }
+    if let Some(at) = sale.closes_at {
+        let seconds = at.duration_since(now).as_secs().max(0);
+        let text = format!("{name} closes for good in {seconds} s.");
+        say(
+            Level::Watch,
+            text,
+            "If that is a mistake, take the close back on the page of the sale.",
+        );
+    }
     let unread = view.seen.elapsed();
     if redis_answers && unread > UNREAD_AFTER {
         let text = format!("The line of {name} has not been read for {} s.", unread.as_secs());

@@ -188,7 +188,9 @@ pub fn gauges(gate: &Gate) -> Vec<Gauges> {
             stock: view.snapshot.stock,
         }
     };
-    let mut all: Vec<Gauges> = gate.all_lines().into_iter().map(of).collect();
+    // The slug of an archived sale may be another sale's by now.
+    let is_shown = |line: &Arc<Line>| line.view().snapshot.sale.archived_at.is_none();
+    let mut all: Vec<Gauges> = gate.all_lines().into_iter().filter(is_shown).map(of).collect();
     all.sort_by(|a, b| a.slug.cmp(&b.slug));
     all
 }

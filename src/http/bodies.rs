@@ -149,6 +149,16 @@ pub struct Seed {
 }
 
 #[derive(ToSchema)]
+#[schema(as = Close)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct Close {
+    /// For how long the close can be taken back with `…/reopen`; 0 closes for good at once
+    #[schema(nullable = false, minimum = 0, maximum = 60, default = 0)]
+    undo_seconds: Option<i32>,
+}
+
+#[derive(ToSchema)]
 #[schema(as = Notice)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]

@@ -13,6 +13,7 @@ use super::App;
 use super::assets;
 use super::body::Raw;
 use super::caller::{Asks, Caller, Look, Operator, Steer};
+use super::operator::UNDO_SECONDS;
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::plan::{self, PlanShape};
 use super::operator::said;
@@ -61,6 +62,7 @@ pub(super) async fn operator_of<R: Asks>(
 pub struct Shown {
     done: Option<String>,
     cursor: Option<String>,
+    archived: Option<String>,
 }
 
 impl Shown {
@@ -72,7 +74,9 @@ impl Shown {
             "open" => "The sale is open.",
             "pause" => "Admissions are paused. Everyone keeps the place.",
             "resume" => "Admissions go on.",
-            "close" => "The sale is closed.",
+            "close" => "The sale is closed. For a minute you can take that back.",
+            "reopen" => "The close is taken back. Everyone kept the place.",
+            "archive" => "The sale is archived. Its slug is free.",
             "pace" => "The pace is changed, from the next batch on.",
             "settings" => "The settings are changed.",
             "notice" => "Everyone in line sees the notice now.",
@@ -106,7 +110,8 @@ async fn sales_page(
     form: Form,
 ) -> Result<AdminSalesPage, Problem> {
     let after = PageQuery::after(shown.cursor.as_deref())?;
-    let sales = lists::sales(&app.gate, after, SALES).await?;
+    let archived = shown.archived.as_deref() == Some("true");
+    let sales = lists::sales(&app.gate, archived, after, SALES).await?;
     let overview = OverviewShape::of(app, &verdict::overview(&app.gate, None));
     let verdict_of = |slug: &str| {
         let running = overview.sales.iter().find(|sale| sale.slug == slug);
@@ -117,6 +122,8 @@ async fn sales_page(
     for (sale, row) in sales.iter().zip(standings) {
         let units = |n: i64| n.max(0).unsigned_abs();
         rows.push(SaleRow {
+            reference: sale.reference(),
+            is_archived: sale.archived_at.is_some(),
             slug: sale.settings.slug.clone(),
             name: sale.settings.name.clone(),
             status: parse(json!(row.status.as_str()))?,
@@ -136,6 +143,7 @@ async fn sales_page(
         sales: rows,
         next_cursor: sales.last().filter(|_| is_full).map(sale_cursor),
         form,
+        shows_archived: archived,
         forecast: Vec::new(),
         standing: parse(json!(overview))?,
         health: parse(json!(HealthShape::from(&*app.gate.selfcheck.standing())))?,
@@ -177,7 +185,7 @@ async fn refused_creation(
 ) -> Response {
     let mut form = Form::new("create", posted.0.clone());
     mark(&mut form, problem, "slug");
-    let shown = Shown { done: None, cursor: None };
+    let shown = Shown { done: None, cursor: None, archived: None };
     match sales_page(app, operator, &shown, form).await {
         Ok(mut body) => {
             body.flash = Some(Flash { text: problem.title().into(), bad: true });
@@ -199,7 +207,7 @@ pub async fn preview(State(app): State<App>, headers: HeaderMap, posted: Posted)
             return refused_creation(&app, &operator, &headers, &posted, &problem).await;
         }
     };
-    let shown = Shown { done: None, cursor: None };
+    let shown = Shown { done: None, cursor: None, archived: None };
     match sales_page(&app, &operator, &shown, Form::new("create", posted.0.clone())).await {
         Ok(mut body) => {
             body.forecast = plan.text;
@@ -308,7 +316,9 @@ pub async fn action(
     };
     let problem = match done {
         Ok(()) => {
-            return see_other(&format!("/admin/sales/{}?done={action}", sale.settings.slug));
+            let reference =
+                if action == "archive" { sale.id.to_string() } else { sale.reference() };
+            return see_other(&format!("/admin/sales/{reference}?done={action}"));
         }
         Err(None) => return forecast(&app, &operator, &headers, &sale, &posted).await,
         Err(Some(problem)) => problem,
@@ -339,6 +349,7 @@ async fn refused_action(
                 "pace" => (&mut forms.pace, "batch_size"),
                 "notice" => (&mut forms.notice, "text"),
                 "close" => (&mut forms.close, "slug"),
+                "archive" => (&mut forms.archive, "slug"),
                 "remove" => (&mut forms.remove, "ticket"),
                 "settings" => (&mut forms.settings, "max_waiting"),
                 _ => {
@@ -437,7 +448,12 @@ async fn command(
         "resume" => Command::Resume,
         "close" => {
             demand_slug(posted, sale)?;
-            Command::Close
+            Command::CloseSoon { undo_seconds: UNDO_SECONDS }
+        }
+        "reopen" => Command::Reopen,
+        "archive" => {
+            demand_slug(posted, sale)?;
+            Command::Archive
         }
         "pace" | "settings" => {
             let now = AdminForms::new(&parse(json!(SaleShape::from(sale)))?, None);

@@ -50,6 +50,10 @@ fn refusals(path: &str, method: &str, has_caller: bool) -> Vec<&'static str> {
 
 /// An idempotency key has one shape, wherever it comes.
 fn shape_key(parameter: &mut Value) {
+    if parameter["name"] == "If-Match" {
+        // An ETag of an answer, or any state.
+        parameter["schema"] = json!({ "type": "string", "pattern": "^(\\*|\"[!#-~]*\")$" });
+    }
     if parameter["name"] == "Idempotency-Key" {
         parameter["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 200,
             "pattern": "^[!-~]([ -~]*[!-~])?$" });

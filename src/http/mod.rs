@@ -2,6 +2,7 @@
 //! the answer.
 
 pub mod accounts;
+mod addresses;
 pub mod assets;
 pub mod bodies;
 pub mod body;
@@ -263,6 +264,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::pause))
         .routes(routes!(operator::resume))
         .routes(routes!(operator::close))
+        .routes(routes!(operator::reopen))
+        .routes(routes!(operator::archive))
         .routes(routes!(operator::notice))
         .routes(routes!(operator::tickets::story, operator::remove))
         .routes(routes!(operator::tickets::find_tickets))
@@ -324,6 +327,7 @@ pub fn router(app: App) -> Router {
         .route("/admin/sales/{sale}/brand", get(brand::form).post(brand::save))
         .route("/admin/sales/{sale}/preview", get(brand::preview).post(brand::preview_draft))
         .route("/admin/sales/{sale}/{action}", post(console::action))
+        .layer(middleware::from_fn_with_state(app.clone(), accounts::carried::at_the_door))
         .layer(smaller());
     around(app, Router::new().merge(calls).merge(pages))
 }
@@ -333,6 +337,7 @@ pub fn around(app: App, routes: Router<App>) -> Router {
     routes
         .fallback(any(nothing_here))
         .method_not_allowed_fallback(wrong_method)
+        .layer(middleware::from_fn_with_state(app.clone(), addresses::lead_on))
         .layer(middleware::from_fn_with_state(app.clone(), timed))
         .with_state(app)
 }

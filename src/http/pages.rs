@@ -71,6 +71,8 @@ fn said_to_shoppers(code: Code) -> (&'static str, &'static str) {
         | Code::NotOpen
         | Code::AlreadyAdmitted
         | Code::HoldEnded
+        | Code::NotClosed
+        | Code::PreconditionFailed
         | Code::Stale => ("changed", "changed-help"),
         Code::BadRequest
         | Code::NotAuthenticated

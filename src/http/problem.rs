@@ -63,6 +63,8 @@ codes! {
     AlreadyInLine = "already-in-line", CONFLICT, "This browser has a place already";
     LinkEnded = "link-ended", GONE, "This link has ended";
     HoldEnded = "hold-ended", CONFLICT, "This hold has ended";
+    NotClosed = "not-closed", CONFLICT, "This sale cannot be archived yet";
+    PreconditionFailed = "precondition-failed", PRECONDITION_FAILED, "This is not what it was";
     Stale = "stale", CONFLICT, "Somebody else changed this just now";
     IdempotencyInProgress = "idempotency-in-progress", CONFLICT, "The first request is still running";
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The request is too large";
@@ -223,6 +225,7 @@ impl From<Refusal> for Problem {
             Refusal::NameTaken => Code::NameTaken,
             Refusal::LastOwner => Code::LastOwner,
             Refusal::SlugTaken => Code::SlugTaken,
+            Refusal::NotArchivable(_) => Code::NotClosed,
             Refusal::SaleClosed => Code::SaleClosed,
             Refusal::SoldOut => Code::SoldOut,
             Refusal::NotOpen => Code::NotOpen,

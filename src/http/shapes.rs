@@ -140,6 +140,11 @@ pub struct SaleShape {
     pub created_at: Timestamp,
     pub opened_at: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
+    /// While a close can be taken back: when it is for good. `status` is `closed` already.
+    pub closes_at: Option<Timestamp>,
+    pub archived_at: Option<Timestamp>,
+    /// Slugs that the sale had before. They lead to it.
+    pub former_slugs: Vec<String>,
     pub sold_out_at: Option<Timestamp>,
     /// The path of the waiting room.
     pub room_url: String,
@@ -178,8 +183,11 @@ impl From<&Sale> for SaleShape {
             created_at: sale.created_at,
             opened_at: sale.opened_at,
             closed_at: sale.closed_at,
+            closes_at: sale.closes_at,
+            archived_at: sale.archived_at,
+            former_slugs: sale.former_slugs.clone(),
             sold_out_at: sale.sold_out_at,
-            room_url: format!("/s/{}", s.slug),
+            room_url: format!("/s/{}", sale.reference()),
         }
     }
 }

@@ -23,8 +23,8 @@ use super::words::Words;
 use crate::sale::Status;
 
 pub use accounts::{
-    AccountChangeRow, AccountPage, AdminLoginPage, KeyRow, KeysPage, Me, OperatorRow,
-    OperatorsPage, SessionRow,
+    AccountChangeRow, AccountPage, AdminCarriedPage, AdminLoginPage, CarriedField, KeyRow,
+    KeysPage, Me, OperatorRow, OperatorsPage, SessionRow,
 };
 pub use admin::{
     AdminForms, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage, AuditRow, Flash,

@@ -41,6 +41,9 @@ struct SaleRow {
     created_at: jiff_sqlx::Timestamp,
     opened_at: Option<jiff_sqlx::Timestamp>,
     closed_at: Option<jiff_sqlx::Timestamp>,
+    archived_at: Option<jiff_sqlx::Timestamp>,
+    closes_at: Option<jiff_sqlx::Timestamp>,
+    former_slugs: Vec<String>,
 }
 
 impl TryFrom<SaleRow> for Sale {
@@ -77,6 +80,9 @@ impl TryFrom<SaleRow> for Sale {
             created_at: row.created_at.to_jiff(),
             opened_at: time(row.opened_at),
             closed_at: time(row.closed_at),
+            archived_at: time(row.archived_at),
+            closes_at: time(row.closes_at),
+            former_slugs: row.former_slugs,
         })
     }
 }
@@ -91,7 +97,8 @@ macro_rules! sales {
                     s.expiry_grace_seconds, s.checkout, s.checkout_url, s.hide_stock, s.max_waiting, "
                 + $brand
                 + r#" AS "brand?: Json<Brand>", s.brand_version, s.notice, s.sold_out_at, s.sold_out_seq,
-                    s.fault, s.created_at, s.opened_at, s.closed_at "#
+                    s.fault, s.created_at, s.opened_at, s.closed_at, s.archived_at, s.closes_at,
+                    ARRAY(SELECT f.slug FROM former_slugs f WHERE f.sale_id = s.id) AS "former_slugs!" "#
                 + $rest
             $(, $argument)*
         )
@@ -135,12 +142,16 @@ impl Brands {
 }
 
 impl Ledger {
-    /// The sale with this id or slug.
+    /// The sale with this id or slug, or one that it had.
     pub async fn find_sale(&self, reference: &str) -> Result<Option<Sale>, LedgerError> {
         match reference.parse::<SaleId>() {
             Ok(id) => one_sale(&self.reads, id).await,
             Err(_) if is_slug(reference) => {
-                let row = sales!("s.brand", "FROM sales s WHERE s.slug = $1", reference);
+                let row = sales!(
+                    "s.brand",
+                    "FROM sales s WHERE s.id = (SELECT sale_of_slug($1))",
+                    reference
+                );
                 row.fetch_optional(&self.reads).await?.map(Sale::try_from).transpose()
             }
             Err(_) => Ok(None),
@@ -155,16 +166,19 @@ impl Ledger {
         let slugs: Vec<String> = references.iter().filter(is_name).cloned().collect();
         let rows = sales!(
             "s.brand",
-            "FROM sales s WHERE s.id = ANY ($1) OR s.slug = ANY ($2)",
+            "FROM (SELECT a.id FROM UNNEST($1::uuid[]) AS a (id)
+                   UNION SELECT sale_of_slug(a.slug) FROM UNNEST($2::text[]) AS a (slug)) asked
+             JOIN sales s ON s.id = asked.id",
             &ids,
             &slugs
         );
         rows.fetch_all(&self.reads).await?.into_iter().map(Sale::try_from).collect()
     }
 
-    /// A page of all sales, newest first.
+    /// A page of all sales, newest first; the archived ones among them where asked.
     pub async fn list_sales(
         &self,
+        archived: bool,
         after: Option<Cursor>,
         limit: i64,
     ) -> Result<Vec<Sale>, LedgerError> {
@@ -172,11 +186,13 @@ impl Ledger {
         let rows = sales!(
             "s.brand",
             "FROM sales s
-             WHERE $1::timestamptz IS NULL OR (s.created_at, s.id) < ($1, $2::uuid)
+             WHERE ($1::timestamptz IS NULL OR (s.created_at, s.id) < ($1, $2::uuid))
+               AND ($4 OR s.archived_at IS NULL)
              ORDER BY s.created_at DESC, s.id DESC LIMIT $3",
             after_at.map(jiff_sqlx::Timestamp::from) as Option<jiff_sqlx::Timestamp>,
             after_id,
-            limit
+            limit,
+            archived
         );
         rows.fetch_all(&self.reads).await?.into_iter().map(Sale::try_from).collect()
     }
@@ -317,6 +333,7 @@ impl Tx {
                     opened_at = CASE WHEN $2 = 'open' THEN coalesce(opened_at, clock_timestamp())
                                      ELSE opened_at END,
                     closed_at = CASE WHEN $2 = 'closed' THEN clock_timestamp() END,
+                    closes_at = NULL, closing_from = NULL,
                     fault = CASE WHEN $2 = 'open' THEN NULL ELSE fault END
              WHERE id = $1",
             id.0,
@@ -325,6 +342,54 @@ impl Tx {
         .execute(&mut *self.0)
         .await?;
         Ok(())
+    }
+
+    /// Begins a close that can be taken back for so long. Nobody is admitted meanwhile.
+    pub async fn begin_close(&mut self, id: SaleId, seconds: i32) -> Result<(), LedgerError> {
+        sqlx::query!(
+            "UPDATE sales SET closes_at = clock_timestamp() + make_interval(secs => $2),
+                    closing_from = state,
+                    state = CASE WHEN state = 'open' THEN 'paused' ELSE state END
+             WHERE id = $1",
+            id.0,
+            f64::from(seconds),
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a close back, unless its time is over; says whether it did. A sale that ropeline stopped
+    /// meanwhile stays paused.
+    pub async fn take_close_back(&mut self, id: SaleId) -> Result<bool, LedgerError> {
+        let done = sqlx::query!(
+            "UPDATE sales SET state = CASE WHEN fault IS NULL THEN closing_from ELSE state END,
+                    closes_at = NULL, closing_from = NULL
+             WHERE id = $1 AND state <> 'closed' AND closes_at > clock_timestamp()",
+            id.0,
+        )
+        .execute(&mut *self.0)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Archives a closed sale; its slug is free then.
+    pub async fn archive(&mut self, id: SaleId) -> Result<(), LedgerError> {
+        sqlx::query!("UPDATE sales SET archived_at = clock_timestamp() WHERE id = $1", id.0)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
+    }
+
+    /// Whether somebody may still buy a unit of this sale.
+    pub async fn has_open_holds(&mut self, id: SaleId) -> Result<bool, LedgerError> {
+        let is_there = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM holds WHERE sale_id = $1 AND state = 'active') AS "is_there!""#,
+            id.0,
+        )
+        .fetch_one(&mut *self.0)
+        .await?;
+        Ok(is_there)
     }
 
     /// Adds units. A sale that was sold out takes joins again. Returns how many are seeded in all.

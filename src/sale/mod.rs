@@ -85,16 +85,34 @@ pub struct Sale {
     pub created_at: Timestamp,
     pub opened_at: Option<Timestamp>,
     pub closed_at: Option<Timestamp>,
+    pub archived_at: Option<Timestamp>,
+    /// A close is under way; until then it can be taken back.
+    pub closes_at: Option<Timestamp>,
+    /// Slugs that it had before. They lead to it.
+    pub former_slugs: Vec<String>,
 }
 
 impl Sale {
     pub fn status(&self) -> Status {
         match self.state {
             SaleState::Closed => Status::Closed,
+            SaleState::Scheduled | SaleState::Open | SaleState::Paused
+                if self.closes_at.is_some() =>
+            {
+                Status::Closed
+            }
             SaleState::Scheduled => Status::Scheduled,
             SaleState::Open | SaleState::Paused if self.sold_out_at.is_some() => Status::SoldOut,
             SaleState::Open => Status::Open,
             SaleState::Paused => Status::Paused,
+        }
+    }
+
+    /// How an address names it: by its slug, or by its id once it is archived and the slug is free.
+    pub fn reference(&self) -> String {
+        match self.archived_at {
+            None => self.settings.slug.clone(),
+            Some(_) => self.id.to_string(),
         }
     }
 

@@ -198,3 +198,69 @@ async fn a_start_that_is_over_is_asked_about_and_opens_the_sale_only_after_a_yes
     assert_eq!(send(&shop, &cookie, &action, &over).await.status, 422);
     assert_eq!(sale.facts().await["status"], "open");
 }
+
+#[tokio::test]
+async fn the_way_back_is_kept_through_a_log_in_and_leads_nowhere_else() {
+    let shop = Shop::open().await;
+    let sale = shop.sale(json!({})).await;
+    let wanted = page_of(&sale, "/find?q=a%26b");
+    let away = shop.page("", &wanted).await;
+    let login = away.header("location").to_owned();
+    assert!(login.starts_with("/admin/login?next=%2Fadmin%2Fsales%2F"), "{login}");
+    let form = form_of(&shop.get(&login).await.text, "/admin/login");
+    let filled = typed(&form, &[("api_key", crate::support::ADMIN_KEY)]);
+    assert_eq!(send(&shop, "", "/admin/login", &filled).await.header("location"), wanted);
+    // A wrong key on the way loses nothing.
+    let wrong = send(&shop, "", "/admin/login", &typed(&form, &[("api_key", "a wrong key")])).await;
+    let again =
+        typed(&form_of(&wrong.text, "/admin/login"), &[("api_key", crate::support::ADMIN_KEY)]);
+    assert_eq!(send(&shop, "", "/admin/login", &again).await.header("location"), wanted);
+    for foreign in
+        ["//evil.example", "https://evil.example/admin", "/s/x", "/admin\\..", "/admin//x"]
+    {
+        let filled = typed(&filled, &[("next", foreign)]);
+        assert_eq!(send(&shop, "", "/admin/login", &filled).await.header("location"), "/admin");
+    }
+}
+
+#[tokio::test]
+async fn what_was_typed_when_the_session_was_over_is_shown_after_the_log_in_and_not_sent_by_itself()
+{
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    let cookie = shop.log_in_by_key().await;
+    let action = page_of(&sale, "/notice");
+    let form = form_of(&shop.page(&cookie, &page_of(&sale, "")).await.text, &action);
+    let text = "Back at \"noon\" & later";
+    let door = send(&shop, "", &action, &typed(&form, &[("text", text)])).await;
+    assert_eq!(door.status, 403, "{}", door.text);
+    let login = form_of(&door.text, "/admin/login");
+    let login = typed(&login, &[("api_key", crate::support::ADMIN_KEY)]);
+    let shown = send(&shop, "", "/admin/login", &login).await;
+    assert_eq!(shown.status, 200, "{}", shown.text);
+    assert_eq!(shop.ask(&sale.path("")).await.body["notice"], json!(null), "nothing was sent yet");
+    let cookie = crate::staff::cookie_of(&shown);
+    let mut kept = form_of(&shown.text, &action);
+    for (_, value) in &mut kept {
+        *value = value.replace("&#38;", "&").replace("&#34;", "\"");
+    }
+    assert_eq!(send(&shop, &cookie, &action, &kept).await.status, 303);
+    assert_eq!(shop.ask(&sale.path("")).await.body["notice"], text);
+
+    // A password is not carried.
+    let fields = [("name", "zoe"), ("role", "viewer"), ("password", "a very secret word")];
+    let door = post(&shop, "/admin/operators", "", &fields).await;
+    assert!(!door.text.contains("a very secret word"), "{}", door.text);
+    let login = form_of(&door.text, "/admin/login");
+    let login = typed(&login, &[("api_key", crate::support::ADMIN_KEY), ("password", "")]);
+    let shown = send(&shop, "", "/admin/login", &login).await;
+    let kept = form_of(&shown.text, "/admin/operators");
+    assert!(kept.contains(&("name".into(), "zoe".into())), "{kept:?}");
+    assert!(kept.contains(&("password".into(), String::new())), "{kept:?}");
+    // A form of another site is not kept.
+    let foreign =
+        shop.request(reqwest::Method::POST, &action).header("origin", "https://evil.example");
+    let foreign = Answer::of(foreign.body("text=x")).await;
+    assert_eq!(foreign.status, 403);
+    assert!(!foreign.text.contains("carry.text"), "{}", foreign.text);
+}

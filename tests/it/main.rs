@@ -15,8 +15,10 @@ mod support;
 
 // The promises, from the shopper inwards.
 mod accounts;
+mod addresses;
 mod alarms;
 mod browser;
+mod closing;
 mod cookies;
 mod credit;
 mod crowd;

@@ -198,3 +198,42 @@ async fn two_changes_at_once_both_count() {
         assert_eq!((&now["name"], &now["max_waiting"]), (&json!(name), &json!(round)));
     }
 }
+
+#[tokio::test]
+async fn a_change_that_says_what_it_is_based_on_overwrites_nothing_newer() {
+    let shop = Shop::open().await;
+    let sale = shop.sale(json!({})).await;
+    let change = async |tag: &str, to: Value| {
+        let call = shop.operator(Method::PATCH, &sale.path("")).header("if-match", tag).json(&to);
+        Answer::of(call).await
+    };
+    let first = shop.ask(&sale.path("")).await.header("etag").to_owned();
+    assert!(first.starts_with('"'), "{first}");
+    let changed = change(&first, json!({ "max_waiting": 5 })).await;
+    assert_eq!(changed.status, 200, "{}", changed.text);
+    let second = changed.header("etag").to_owned();
+    assert_ne!(first, second);
+    assert_eq!(shop.ask(&sale.path("")).await.header("etag"), second);
+    let late = change(&first, json!({ "max_waiting": 6 })).await;
+    late.is_problem(412, "precondition-failed");
+    assert!(
+        late.body["detail"].as_str().unwrap().contains("change by admin-key at "),
+        "{}",
+        late.text
+    );
+    assert_eq!(shop.ask(&sale.path("")).await.body["max_waiting"], 5);
+    for good in [&*second, "*", &format!("\"other\", {second}")] {
+        assert_eq!(change(good, json!({})).await.status, 200, "{good}");
+    }
+    change(&format!("W/{second}"), json!({})).await.is_problem(412, "precondition-failed");
+    change("bare", json!({})).await.names(&["If-Match"]);
+
+    // A repeat of a change that was made is answered as it was.
+    let keyed = async || {
+        let call = shop.operator(Method::PATCH, &sale.path("")).header("if-match", &second);
+        let call = call.header("idempotency-key", "a key of this change");
+        Answer::of(call.json(&json!({ "max_waiting": 7 }))).await
+    };
+    let made = keyed().await;
+    assert_eq!((made.status.as_u16(), keyed().await.body), (200, made.body));
+}

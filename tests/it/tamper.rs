@@ -75,6 +75,18 @@ const REFUSED: &[(&str, &str)] = &[
         "sales_slug_unique",
         "{like} 'book', 'A sale', 'open', 0, 0, 1, 10, 1, 0, 'shop', false, 1 FROM sales",
     ),
+    (
+        "sales_slug_not_former",
+        "UPDATE sales SET slug = 'another';
+         {like} 'book', 'A sale', 'open', 0, 0, 1, 10, 1, 0, 'shop', false, 1 FROM sales",
+    ),
+    ("sales_archived_is_closed", "UPDATE sales SET archived_at = now()"),
+    ("sales_closing_whole", "UPDATE sales SET closes_at = now(), state = 'paused'"),
+    (
+        "sales_closing_from_known",
+        "UPDATE sales SET closes_at = now(), closing_from = 'closed', state = 'paused'",
+    ),
+    ("sales_closing_not_open", "UPDATE sales SET closes_at = now(), closing_from = 'open'"),
     ("sales_slug_form", "UPDATE sales SET slug = 'Not a slug'"),
     ("sales_name_length", "UPDATE sales SET name = ''"),
     ("sales_state_known", "UPDATE sales SET state = 'lost'"),
@@ -146,6 +158,7 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Named by the triggers, which the catalogue does not list.
 const BY_TRIGGER: &[&str] = &[
+    "sales_slug_not_former",
     "holds_unit_seeded",
     "holds_unit_not_withdrawn",
     "withdrawn_units_free",

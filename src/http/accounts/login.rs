@@ -2,8 +2,9 @@
 
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde::Deserialize;
 
 use crate::flow::accounts::login::{self, NewToken, SessionOf};
 use crate::http::App;
@@ -15,6 +16,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::views::{AccountPage, AdminLoginPage, Flash, Form, Me, SessionRow};
 use crate::random_text;
 
+use super::carried::Carried;
 use super::pages::Done;
 
 /// What a browser calls itself.
@@ -23,20 +25,32 @@ fn agent(headers: &HeaderMap) -> &str {
 }
 
 /// `GET /admin/login`
-pub async fn login_page(State(app): State<App>, headers: HeaderMap) -> Response {
-    let page = show_login(&app, &headers, StatusCode::OK, "", None);
-    with_cookie(page, &app.keeps_cookie())
+pub async fn login_page(
+    State(app): State<App>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    let carried = Carried::page(wanted.next.as_deref().unwrap_or_default());
+    show_login(&app, &headers, StatusCode::OK, "", None, &carried)
 }
 
-fn show_login(
+/// Where to go after the log-in.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    next: Option<String>,
+}
+
+pub(super) fn show_login(
     app: &App,
     headers: &HeaderMap,
     status: StatusCode,
     name: &str,
     problem: Option<(&'static str, String)>,
+    carried: &Carried,
 ) -> Response {
-    let body = AdminLoginPage { nonce: random_text(), name: name.to_owned(), problem };
-    page(app, headers, status, &body.nonce.clone(), &body)
+    let (name, carried) = (name.to_owned(), carried.hidden());
+    let body = AdminLoginPage { nonce: random_text(), name, problem, carried };
+    with_cookie(page(app, headers, status, &body.nonce.clone(), &body), &app.keeps_cookie())
 }
 
 /// `POST /admin/login`: with name and password, or with `ROPELINE_ADMIN_KEY`.
@@ -53,6 +67,7 @@ pub async fn login(
         return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
     }
     let name = posted.get("name");
+    let carried = Carried::of_login(&posted);
     let is_by_key = name.is_empty() && !posted.get("api_key").is_empty();
     let is_known_key = is_by_key && app.admin_key.matches(posted.get("api_key"));
     if !is_known_key
@@ -61,7 +76,7 @@ pub async fn login(
             .count_login(address)
             .and_then(|()| if is_by_key { Ok(()) } else { app.limits.count_name(name) })
     {
-        return problem_page(&app, &headers, &problem, &[("/admin/login", "Back to the log-in")]);
+        return not_now(&app, &headers, name, &problem, &carried);
     }
     let begun = if is_known_key {
         login::log_in_by_key(&app.gate, &app.admin_key.mark(), agent(&headers)).await.map(Some)
@@ -72,7 +87,7 @@ pub async fn login(
         login::log_in(&app.gate, name, posted.whole("password"), agent(&headers)).await
     };
     match begun {
-        Ok(Some(token)) => entered(&app, &headers, &token).await,
+        Ok(Some(token)) => entered(&app, &headers, &token, carried).await,
         Ok(None) => {
             let wrong = if is_by_key {
                 ("api_key", "This is not an operator's API key.")
@@ -80,23 +95,39 @@ pub async fn login(
                 ("name", "This name and password do not belong together.")
             };
             let wrong = Some((wrong.0, wrong.1.to_owned()));
-            show_login(&app, &headers, StatusCode::FORBIDDEN, name, wrong)
+            show_login(&app, &headers, StatusCode::FORBIDDEN, name, wrong, &carried)
         }
-        Err(error) => {
-            let ways = [("/admin/login", "Back to the log-in")];
-            problem_page(&app, &headers, &error.into(), &ways)
-        }
+        Err(error) => not_now(&app, &headers, name, &error.into(), &carried),
     }
 }
 
+/// A log-in that cannot be tried now. What was typed before is kept.
+fn not_now(
+    app: &App,
+    headers: &HeaderMap,
+    name: &str,
+    problem: &Problem,
+    carried: &Carried,
+) -> Response {
+    if carried.fields.is_none() {
+        return problem_page(app, headers, problem, &[("/admin/login", "Back to the log-in")]);
+    }
+    let text = format!("{}: {}. Try again in a moment.", problem.title(), problem.detail);
+    let mut response = show_login(app, headers, problem.status(), name, Some(("", text)), carried);
+    if let Some(seconds) = problem.retry_after_seconds {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
 /// Into the console. A session that this browser had before is over.
-async fn entered(app: &App, headers: &HeaderMap, token: &NewToken) -> Response {
+async fn entered(app: &App, headers: &HeaderMap, token: &NewToken, carried: Carried) -> Response {
     if let Some(before) = caller::session_digest(app, headers)
         && let Err(error) = login::log_out(&app.gate, before).await
     {
         tracing::warn!(error = format!("{error:#}"), "a session before this one was not ended");
     }
-    with_cookie(see_other("/admin"), &caller::session_cookie(app, token))
+    with_cookie(carried.go_on(app, headers), &caller::session_cookie(app, token))
 }
 
 /// `POST /admin/logout`

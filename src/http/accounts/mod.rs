@@ -1,6 +1,7 @@
 //! Who may call what, as an owner changes it: operators and API keys. Their pages are in `pages`, the log-in
 //! and one's own account in `login`.
 
+pub mod carried;
 pub mod login;
 pub mod pages;
 

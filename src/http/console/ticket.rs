@@ -41,7 +41,7 @@ pub async fn find(
         let sale = app.gate.sale(&sale).await?;
         let tickets = find::find(&app.gate, sale.id, text).await?;
         if let [ticket] = tickets[..] {
-            let path = format!("/admin/sales/{}/tickets/{ticket}", sale.settings.slug);
+            let path = format!("/admin/sales/{}/tickets/{ticket}", sale.reference());
             return Ok(see_other(&path));
         }
         let mut body = sale_page(&app, &me, &sale, None).await?;
@@ -108,7 +108,7 @@ pub async fn remove(
     };
     let problem = match removed.await {
         Ok(ticket) => {
-            let path = format!("/admin/sales/{}/tickets/{ticket}", sale.settings.slug);
+            let path = format!("/admin/sales/{}/tickets/{ticket}", sale.reference());
             return see_other(&(path + "?done=remove"));
         }
         Err(problem) => problem,

@@ -40,6 +40,25 @@ pub struct StateQuery {
     state: Option<String>,
 }
 
+/// Whether archived sales are listed, too.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ArchivedQuery {
+    /// `true` lists archived sales, too
+    #[param(pattern = "^(true|false)$")]
+    pub archived: Option<String>,
+}
+
+impl ArchivedQuery {
+    pub fn read(&self) -> Result<bool, Problem> {
+        match self.archived.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Problem::invalid(vec![Fault::new("archived", "must be true or false")])),
+        }
+    }
+}
+
 impl PageQuery {
     pub(in crate::http) fn read(&self) -> Result<(i64, Option<Cursor>), Problem> {
         let mut faults = Vec::new();
@@ -113,15 +132,18 @@ fn page<T, S>(
 }
 
 /// All sales, newest first
+///
+/// Without archived ones, unless asked for.
 #[utoipa::path(get, path = "/api/v1/admin/sales", tag = "operator", security(("api_key" = [])),
-    params(PageQuery), responses((status = 200, body = Page<SaleShape>), (status = 422, body = ProblemShape)))]
+    params(PageQuery, ArchivedQuery), responses((status = 200, body = Page<SaleShape>), (status = 422, body = ProblemShape)))]
 pub async fn sales(
     State(app): State<App>,
     _: Operator<Look>,
     Query(query): Query<PageQuery>,
+    Query(archived): Query<ArchivedQuery>,
 ) -> Result<Json<Page<SaleShape>>, Problem> {
     let (limit, after) = query.read()?;
-    let sales = lists::sales(&app.gate, after, limit).await?;
+    let sales = lists::sales(&app.gate, archived.read()?, after, limit).await?;
     Ok(page(&sales, limit, |sale| SaleShape::from(sale), sale_cursor))
 }
 

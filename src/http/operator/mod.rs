@@ -1,5 +1,6 @@
 //! The operator's calls: make a sale, seed it, steer it, and see where it stands.
 
+mod based_on;
 pub mod csv;
 pub mod events;
 pub mod lists;
@@ -15,15 +16,17 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
-use super::bodies::{ChangedSale, NewSale, Notice, Seed};
+use super::bodies::{ChangedSale, Close, NewSale, Notice, Seed};
 use super::body::{Raw, idempotency_key};
 use super::caller::{Look, Operator, Steer};
 use super::problem::{Code, Problem, ProblemShape};
 use super::shapes::{HealthShape, ReconciliationShape, SaleShape, SeededShape, StatsShape};
+use crate::flow::accounts::Key;
 use crate::flow::lists::stats as count;
-use crate::flow::operate::{Command, Render, operate};
+use crate::flow::operate::{Command, Render, answered, operate};
 use crate::flow::{Refusal, Reply, audit, keyed, leave};
-use crate::sale::{Sale, SaleId, Ticket};
+use crate::sale::{Fault, Sale, SaleId, Ticket};
+use based_on::{demand_base, etag, with_etag};
 use said::{AsOf, change_command, new_settings, notice_faults, seed_count};
 
 /// Attempts to change settings that somebody else is changing, too.
@@ -59,8 +62,18 @@ async fn apply(
     request: (&HeaderMap, &Raw),
     render: Render,
 ) -> Result<Reply, Problem> {
-    let (headers, body) = request;
-    let route = match &command {
+    let key = key_of(operator, sale, &command, request)?;
+    Ok(operate(&app.gate, &operator.actor, sale, command, key, render).await?)
+}
+
+/// The request's idempotency key, as it is kept.
+fn key_of(
+    operator: &Operator<Steer>,
+    sale: SaleId,
+    command: &Command,
+    (headers, body): (&HeaderMap, &Raw),
+) -> Result<Option<Key>, Problem> {
+    let route = match command {
         // A new sale has a new id each time; the key belongs to the making.
         Command::Create(_) => "create".to_owned(),
         Command::Change { .. }
@@ -70,11 +83,13 @@ async fn apply(
         | Command::Pause
         | Command::Resume
         | Command::Close
+        | Command::CloseSoon { .. }
+        | Command::Reopen
+        | Command::Archive
         | Command::Notice { .. } => format!("{} {sale}", command.action()),
     };
-    let key = idempotency_key(headers)?
-        .map(|key| keyed::key(&operator.scope(), &route, key, body.fingerprint()));
-    Ok(operate(&app.gate, &operator.actor, sale, command, key, render).await?)
+    let key = idempotency_key(headers)?;
+    Ok(key.map(|key| keyed::key(&operator.scope(), &route, key, body.fingerprint())))
 }
 
 /// Create a sale
@@ -100,42 +115,61 @@ pub async fn create(
 }
 
 /// A sale
+///
+/// `ETag` names it as it stands; send it back as `If-Match` with a change.
 #[utoipa::path(get, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
     params(("sale" = String, Path)),
-    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape)))]
+    responses((status = 200, body = SaleShape, headers(("ETag" = String))),
+              (status = 404, body = ProblemShape)))]
 pub async fn show(
     State(app): State<App>,
     _: Operator<Look>,
     Path(sale): Path<String>,
-) -> Result<Json<SaleShape>, Problem> {
-    Ok(Json(SaleShape::from(&app.gate.sale(&sale).await?)))
+) -> Result<Response, Problem> {
+    let sale = json!(SaleShape::from(&app.gate.sale(&sale).await?));
+    Ok(with_etag(&etag(&sale), Json(&sale).into_response()))
 }
 
 /// Change a sale
 ///
 /// Takes the settings of creation; what is not named stays, and only what is changed is checked. A change to
 /// a running sale acts on the next batch. A `starts_at` or `ends_at` that is changed to a time that is over is
-/// refused: `POST …/open` and `POST …/close` act at once.
+/// refused: `POST …/open` and `POST …/close` act at once. With `If-Match` and the `ETag` of the sale as you know
+/// it, a sale that somebody else changed since is left as it is: 412 `precondition-failed`. A slug that the sale
+/// had leads on to it.
 #[utoipa::path(patch, path = "/api/v1/admin/sales/{sale}", tag = "operator", security(("api_key" = [])),
-    params(("sale" = String, Path)), request_body = Option<ChangedSale>,
-    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
-              (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
+    params(("sale" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body = Option<ChangedSale>,
+    responses((status = 200, body = SaleShape, headers(("ETag" = String))),
+              (status = 404, body = ProblemShape), (status = 409, body = ProblemShape),
+              (status = 412, body = ProblemShape), (status = 422, body = ProblemShape)))]
 pub async fn change(
     State(app): State<App>,
     operator: Operator<Steer>,
     Path(sale): Path<String>,
     headers: HeaderMap,
     body: Raw,
-) -> Result<Reply, Problem> {
+) -> Result<Response, Problem> {
     for attempt in 1.. {
         let sale = app.gate.sale(&sale).await?;
         let mut fields = body.fields()?;
         let command = change_command(&mut fields, &sale, AsOf::now(&app));
         fields.finish()?;
+        if let Err(problem) = demand_base(&app, &sale, &headers).await {
+            // A repeat of a change that was made is answered as it was.
+            let key = key_of(&operator, sale.id, &command, (&headers, &body))?;
+            let Some(key) = key else { return Err(problem) };
+            let reply = answered(&app.gate, &key).await?.ok_or(problem)?;
+            return Ok(with_etag(&etag(&reply.body), reply.into_response()));
+        }
         match apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await {
             // Two operators changed different things at once: put this change on top of the other.
             Err(Problem { code: Code::Stale, .. }) if attempt < CHANGE_ATTEMPTS => continue,
-            done => return done,
+            Ok(reply) => {
+                let etag = etag(&reply.body);
+                return Ok(with_etag(&etag, reply.into_response()));
+            }
+            Err(problem) => return Err(problem),
         }
     }
     Err(Problem::new(Code::Stale, "somebody else keeps changing this sale"))
@@ -225,11 +259,55 @@ steer!(
     resume, "/api/v1/admin/sales/{sale}/resume", Command::Resume
 );
 steer!(
-    /// Close a sale for good
+    /// Take a close back
     ///
-    /// Stops admissions and joins; open holds may still confirm.
-    close, "/api/v1/admin/sales/{sale}/close", Command::Close
+    /// Within the `undo_seconds` of a close: the sale goes on as before, and everyone in line keeps the place.
+    /// From then on a close is final: 409 `sale-closed`. Safe to repeat.
+    reopen, "/api/v1/admin/sales/{sale}/reopen", Command::Reopen
 );
+steer!(
+    /// Archive a sale
+    ///
+    /// One that is closed, or was never opened. Lists leave it out, its slug is free, and everything of it stays
+    /// readable by its `id`. 409 `not-closed` while it runs or somebody may still buy. Safe to repeat.
+    archive, "/api/v1/admin/sales/{sale}/archive", Command::Archive
+);
+
+/// Longest time in which a close can be taken back.
+pub const UNDO_SECONDS: i32 = 60;
+
+/// Close a sale
+///
+/// Stops admissions and joins; open holds may still confirm. At once and for good, unless `undo_seconds` says for
+/// how long it can be taken back with `…/reopen`: until then everyone in line waits on as in a pause, and is told
+/// `closed` only afterwards. A close without it during that time is for good at once.
+#[utoipa::path(post, path = "/api/v1/admin/sales/{sale}/close", tag = "operator",
+    security(("api_key" = [])), request_body = Option<Close>,
+    params(("sale" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses((status = 200, body = SaleShape), (status = 404, body = ProblemShape),
+              (status = 409, body = ProblemShape), (status = 422, body = ProblemShape)))]
+pub async fn close(
+    State(app): State<App>,
+    operator: Operator<Steer>,
+    Path(sale): Path<String>,
+    headers: HeaderMap,
+    body: Raw,
+) -> Result<Reply, Problem> {
+    let mut fields = body.fields()?;
+    fields.not_null(&["undo_seconds"]);
+    let undo_seconds = fields.number("undo_seconds").unwrap_or(0);
+    if !(0..=UNDO_SECONDS).contains(&undo_seconds) {
+        let rule = format!("must be from 0 to {UNDO_SECONDS}");
+        fields.add(vec![Fault::new("undo_seconds", rule)]);
+    }
+    fields.finish()?;
+    let id = app.gate.sale(&sale).await?.id;
+    let command = match undo_seconds {
+        0 => Command::Close,
+        _ => Command::CloseSoon { undo_seconds },
+    };
+    apply(&app, &operator, id, command, (&headers, &body), render_sale).await
+}
 
 /// Tell everyone in line something
 ///

@@ -45,6 +45,32 @@ pub struct AdminLoginPage {
     pub name: String,
     /// The field that is wrong, and in what way.
     pub problem: Option<(&'static str, String)>,
+    /// Hidden fields with what was wanted before the log-in.
+    pub carried: Vec<(String, String)>,
+}
+
+/// A field of a form that was kept through a log-in.
+pub struct CarriedField {
+    pub name: String,
+    pub label: String,
+    pub text: String,
+    /// It is sent along and not shown.
+    pub is_hidden: bool,
+    pub is_long: bool,
+}
+
+/// A form that was sent when the session was over, shown after the log-in.
+#[derive(Template)]
+#[template(path = "admin_carried.html")]
+pub struct AdminCarriedPage {
+    pub nonce: String,
+    /// Where the form is sent.
+    pub action: String,
+    /// The page that has the form.
+    pub back: String,
+    pub fields: Vec<CarriedField>,
+    /// Passwords, which are typed again.
+    pub again: Vec<CarriedField>,
 }
 
 impl AdminLoginPage {

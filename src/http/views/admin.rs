@@ -21,6 +21,9 @@ pub struct Flash {
 /// A line of the list of sales.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SaleRow {
+    /// How its page is named.
+    pub reference: String,
+    pub is_archived: bool,
     pub slug: String,
     pub name: String,
     pub status: SaleStatus,
@@ -63,6 +66,8 @@ pub struct AdminSalesPage {
     pub sales: Vec<SaleRow>,
     pub next_cursor: Option<String>,
     pub form: Form,
+    /// Archived sales are in the list.
+    pub shows_archived: bool,
     /// What a sale that is made from the form would do, once it was asked.
     pub forecast: Vec<String>,
     pub standing: Standing,
@@ -87,6 +92,29 @@ pub struct AdminSale {
     pub checkout_url: Option<String>,
     pub hide_stock: bool,
     pub max_waiting: u64,
+    #[serde(default)]
+    pub opened_at: Option<Timestamp>,
+    /// While a close can be taken back: when it is for good.
+    #[serde(default)]
+    pub closes_at: Option<Timestamp>,
+    #[serde(default)]
+    pub archived_at: Option<Timestamp>,
+    #[serde(default)]
+    pub former_slugs: Vec<String>,
+}
+
+impl AdminSale {
+    /// How its page is named: an archived sale has no slug of its own.
+    fn reference(&self) -> &str {
+        if self.archived_at.is_some() { &self.id } else { &self.slug }
+    }
+
+    /// Whether it may be archived: it is closed for good, or was never opened.
+    fn may_be_archived(&self) -> bool {
+        let is_over = self.status == SaleStatus::Closed && self.closes_at.is_none();
+        let is_unused = self.status == SaleStatus::Scheduled && self.opened_at.is_none();
+        self.archived_at.is_none() && (is_over || is_unused)
+    }
 }
 
 /// Where the units of a sale are.
@@ -180,6 +208,7 @@ pub struct AdminForms {
     pub settings: Form,
     pub notice: Form,
     pub close: Form,
+    pub archive: Form,
     pub remove: Form,
     pub find: Form,
 }
@@ -210,6 +239,7 @@ impl AdminForms {
             settings: Form::saved("settings", settings),
             notice: Form::saved("notice", [("text", notice.unwrap_or_default())]),
             close: empty("close"),
+            archive: empty("archive"),
             remove: empty("remove"),
             find: empty("find"),
         }

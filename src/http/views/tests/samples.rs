@@ -253,6 +253,8 @@ fn keys(count: usize, made: Option<&str>) -> KeysPage {
 
 pub fn sales_page(sales: usize) -> AdminSalesPage {
     let row = |n: usize| SaleRow {
+        reference: format!("sale-{n}"),
+        is_archived: n == 1,
         slug: format!("drop-{n}"),
         name: format!("Drop {n}"),
         status: [SaleStatus::Open, SaleStatus::Scheduled, SaleStatus::SoldOut][n % 3],
@@ -265,6 +267,7 @@ pub fn sales_page(sales: usize) -> AdminSalesPage {
     };
     let (nonce, form) = (NONCE.into(), Form::create());
     AdminSalesPage {
+        shows_archived: true,
         nonce,
         me: me(true),
         flash: None,
@@ -371,6 +374,7 @@ pub fn docs() -> DocsPage {
 /// Every page in every state that looks different.
 pub fn every_page() -> Vec<(&'static str, String)> {
     let login = |problem: Option<&str>| AdminLoginPage {
+        carried: vec![("next".into(), HOSTILE.into())],
         nonce: NONCE.into(),
         name: HOSTILE.into(),
         problem: problem.map(|text| ("name", text.to_owned())),
