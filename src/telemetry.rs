@@ -60,7 +60,8 @@ metrics! {
     RECOVERIES = counter "ropeline_recoveries_total",
         "Rebuilds of a sale in Redis from Postgres. Label outcome: done, failed";
     REPAIRS = counter "ropeline_audit_repairs_total",
-        "What the auditor mended. Label repair: token_added, token_dropped, waiter_restored, waiter_dropped";
+        "What the auditor mended. Label repair: token_added, token_dropped, waiter_restored, waiter_dropped, \
+         waiter_journaled";
     FINDING = gauge "ropeline_finding",
         "1 while the self-check finds this, 0 when it is mended. Labels finding, weight: refuse, warn";
     STOPPED = counter "ropeline_sales_stopped_total",

@@ -125,9 +125,8 @@ async fn record(
     slot: &Slot,
 ) -> Result<Option<Recorded>, FlowError> {
     let waiters: Vec<(Ticket, Seq)> = slot.waiters.iter().map(|w| (w.ticket, w.seq)).collect();
-    let mut tx = gate.ledger.begin_line().await?;
-    tx.share(line.id).await?;
-    let recorded = tx.record(line.id, epoch, n, &waiters, &slot.units).await?;
+    let mut tx = gate.ledger.share_line(line.id).await?;
+    let recorded = tx.record(epoch, n, &waiters, &slot.units).await?;
     point(Point::AdmitInTx).await?;
     tx.commit().await?;
     point(Point::AdmitCommitted).await?;

@@ -16,7 +16,7 @@ use super::recover::{self, Loss};
 use super::watch::{self, Line};
 use super::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
-use crate::ledger::Fate;
+use crate::ledger::{Fate, Writing};
 use crate::live::{Known, LOAD_PAGE, PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
 use crate::telemetry;
@@ -50,16 +50,19 @@ pub struct Repairs {
     pub tokens_dropped: u64,
     pub waiters_restored: u64,
     pub waiters_dropped: u64,
+    /// In line, and not in the journal before.
+    pub waiters_journaled: u64,
 }
 
 impl Repairs {
     /// Each kind by its name in metrics, in the audit and in a reconciliation.
-    fn parts(self) -> [(&'static str, u64); 4] {
+    fn parts(self) -> [(&'static str, u64); 5] {
         [
             ("token_added", self.tokens_added),
             ("token_dropped", self.tokens_dropped),
             ("waiter_restored", self.waiters_restored),
             ("waiter_dropped", self.waiters_dropped),
+            ("waiter_journaled", self.waiters_journaled),
         ]
     }
 }
@@ -225,7 +228,9 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
     for page in waiters.chunks(PAGE) {
         done.waiters_restored += gate.live.restore(sale.id, sale.epoch, page).await?;
     }
-    for (ticket, seq) in found.stray_waiters {
+    let strays: Vec<(Ticket, Seq)> = found.stray_waiters.into_iter().collect();
+    done.waiters_journaled += journal_strays(gate, sale, &strays).await?;
+    for (ticket, seq) in strays {
         done.waiters_dropped += u64::from(drop_stray(gate, sale, ticket, seq).await?);
     }
     tell(sale.id, done);
@@ -264,8 +269,41 @@ async fn record(gate: &Gate, sale: SaleId, done: Repairs) -> Result<(), FlowErro
     Ok(tx.commit().await?)
 }
 
-/// A ticket in line that the journal does not have waiting: it left or was admitted, or its join was never
-/// answered and nobody owns it.
+/// Writes down who is in line and has no row: a join that its gateway has not journaled yet, because it was
+/// answered on its credential, or because its gateway stands still or is gone. Taken out of the line, it would come
+/// back with the row, and everyone behind it would see the place rise. A ticket with a row and a number that
+/// Redis never handed out are left to `drop_stray`. Says how many were written.
+async fn journal_strays(
+    gate: &Gate,
+    sale: &Sale,
+    strays: &[(Ticket, Seq)],
+) -> Result<u64, FlowError> {
+    if strays.is_empty() {
+        return Ok(0);
+    }
+    let Survey::Seen { counter, .. } =
+        gate.live.survey(sale.id, sale.epoch, Known::default()).await?
+    else {
+        return Ok(0);
+    };
+    let mut handed_out: Vec<(Ticket, Seq)> = strays
+        .iter()
+        .filter(|(_, seq)| seq.epoch() == sale.epoch && (1..=counter).contains(&seq.counter()))
+        .copied()
+        .collect();
+    handed_out.sort_unstable_by_key(|(_, seq)| *seq);
+    let mut written = 0;
+    for page in handed_out.chunks(PAGE) {
+        let mut tx = gate.ledger.share_line(sale.id).await?;
+        // Nothing is written when the sale is over or the epoch rose: these joins are refused, or placed anew.
+        written += tx.journal(page, Writing::Again).await?.written;
+        tx.commit().await?;
+    }
+    Ok(written)
+}
+
+/// A ticket in line that the journal does not have waiting: it left, was admitted, has another number, or was
+/// refused; or somebody wrote it into Redis by hand.
 async fn drop_stray(gate: &Gate, sale: &Sale, ticket: Ticket, seq: Seq) -> Result<bool, FlowError> {
     match gate.ledger.ticket(sale.id, ticket).await? {
         Some(facts)

@@ -211,6 +211,7 @@ async fn place(
         let writing = if are_new && attempt == 1 { Writing::New } else { Writing::Again };
         match journal_in_time(gate, line, placed, writing).await {
             Ok(Some(journaled)) => {
+                log_refused(line, &journaled);
                 answer(gate, line, group, &seqs, journaled).await;
                 return first_in_line(gate, line);
             }
@@ -353,9 +354,8 @@ async fn journal(
     joins: Arc<Vec<(Ticket, Seq)>>,
     writing: Writing,
 ) -> Result<Journaled, LedgerError> {
-    let mut tx = gate.ledger.begin_line().await?;
-    tx.share(sale).await?;
-    let journaled = tx.journal(sale, &joins, writing).await?;
+    let mut tx = gate.ledger.share_line(sale).await?;
+    let journaled = tx.journal(&joins, writing).await?;
     point(Point::JoinInTx).await?;
     let is_answered = writing == Writing::Answered;
     if is_answered || (journaled.doubled.is_empty() && !journaled.crossed) {
@@ -374,6 +374,7 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
         match journal(gate.clone(), line.id, joins.clone(), Writing::Answered).await {
             Ok(journaled) => {
                 settle_strays(gate, line, joins, &journaled).await;
+                log_refused(line, &journaled);
                 if !journaled.doubled.is_empty() {
                     let tickets = journaled.doubled.len();
                     tracing::error!(sale.id = %line.id, tickets, "places were lost with redis");
@@ -390,6 +391,13 @@ async fn write_behind(gate: &Arc<Gate>, line: &Arc<Line>, joins: &Arc<Vec<(Ticke
             }
             Err(_) => sleep(DEFERRED_RETRY).await,
         }
+    }
+}
+
+fn log_refused(line: &Line, journaled: &Journaled) {
+    let tickets = journaled.refused.len();
+    if tickets > 0 {
+        tracing::error!(sale.id = %line.id, tickets, "a constraint refused tickets of the journal");
     }
 }
 
@@ -434,9 +442,15 @@ async fn answer(
         .collect();
     settle_strays(gate, line, &placed, &journaled).await;
     tell(group, seqs, |ticket, seq| {
-        let before = journaled.known.iter().find(|(known, _, _)| *known == ticket);
-        Ok(before
-            .map_or(Place { seq, known: false }, |(_, seq, _)| Place { seq: *seq, known: true }))
+        if journaled.refused.contains(&ticket) {
+            return Err(Refused::No(Refusal::TicketRefused));
+        }
+        match journaled.known.iter().find(|(known, _, _)| *known == ticket) {
+            None => Ok(Place { seq, known: false }),
+            // Its row tells what became of it, whatever its number.
+            Some((_, row, _)) if !row.is_in_line() => Ok(Place { seq, known: true }),
+            Some((_, row, _)) => Ok(Place { seq: *row, known: true }),
+        }
     });
 }
 
@@ -450,15 +464,17 @@ async fn settle_strays(
 ) {
     let epoch = journaled.epoch;
     let mut back: Vec<Waiter> = Vec::new();
-    let strays: Vec<Ticket> = journaled.known.iter().map(|(ticket, _, _)| *ticket).collect();
+    let known = journaled.known.iter().map(|(ticket, _, _)| *ticket);
+    let strays: Vec<Ticket> = known.chain(journaled.refused.iter().copied()).collect();
     drop_from_line(gate, line, epoch, &strays).await;
     for (ticket, seq, fate) in &journaled.known {
-        if *fate == Fate::Waiting {
+        // One that was told that the sale is sold out has no number to go back to.
+        if *fate == Fate::Waiting && seq.is_in_line() {
             back.push(Waiter { ticket: *ticket, seq: *seq });
         }
     }
     if placed.iter().any(|(_, seq)| seq.epoch() != epoch) {
-        let unknown = |ticket: &Ticket| journaled.known.iter().all(|(known, _, _)| known != ticket);
+        let unknown = |ticket: &Ticket| !strays.contains(ticket);
         back.extend(
             placed
                 .iter()

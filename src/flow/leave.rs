@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{FlowError, Gate, Refusal, join, watch};
+use super::{FlowError, Gate, Refusal, watch};
 use crate::faults::{Point, point};
 use crate::ledger::Fate;
 use crate::sale::{Claim, HoldState, SaleId, Ticket};
@@ -12,39 +12,20 @@ use crate::sale::{Claim, HoldState, SaleId, Ticket};
 /// # Errors
 /// Refused with `AlreadyAdmitted` for a ticket that holds a unit, `Moved` when the place is on another device.
 pub async fn leave(gate: &Arc<Gate>, claim: Claim) -> Result<(), FlowError> {
-    let fate = match end(gate, claim).await? {
-        Some(fate) => fate,
-        // Its number was lost with Redis and is another's. It gets one of its own first, so that no other
-        // gateway that has not heard of this gives it one later.
-        None => end_anew(gate, claim).await?,
-    };
+    let mut tx = gate.ledger.share_line(claim.sale).await?;
+    if tx.generation(claim.sale, claim.ticket).await? > claim.generation {
+        return Err(Refusal::Moved.into());
+    }
+    // The ticket has a row from here on, also when its number was lost with Redis and is another ticket's, or
+    // when the sale is over: no gateway can give it a place after this answer.
+    let (fate, _) = tx.end_ticket(claim.ticket, claim.seq, false).await?;
+    tx.commit().await?;
     point(Point::LeaveCommitted).await?;
     if fate == Fate::Admitted {
         return held(gate, claim.sale, claim.ticket).await;
     }
     out_of_line(gate, claim.sale, claim.ticket).await;
     Ok(())
-}
-
-/// What became of a ticket that leaves; nothing when it has no number.
-async fn end(gate: &Gate, claim: Claim) -> Result<Option<Fate>, FlowError> {
-    let mut tx = gate.ledger.begin_line().await?;
-    if tx.generation(claim.sale, claim.ticket).await? > claim.generation {
-        return Err(Refusal::Moved.into());
-    }
-    let ended = tx.end_ticket(claim.sale, claim.ticket, claim.seq, false).await?;
-    tx.commit().await?;
-    Ok(ended.map(|(fate, _)| fate))
-}
-
-/// Ends a ticket that has no number by giving it one. Where none are given any more it is over anyway.
-async fn end_anew(gate: &Arc<Gate>, claim: Claim) -> Result<Fate, FlowError> {
-    let Some(line) = gate.line_of(claim.sale) else { return Ok(Fate::Left) };
-    match join::join(gate, &line, claim.ticket).await {
-        Ok(place) => Ok(end(gate, Claim { seq: place.seq, ..claim }).await?.unwrap_or(Fate::Left)),
-        Err(FlowError::Refused(Refusal::SoldOut | Refusal::SaleClosed)) => Ok(Fate::Left),
-        Err(error) => Err(error),
-    }
 }
 
 /// Takes any ticket out of the line, on an operator's word. Repeated, the same.
@@ -58,10 +39,9 @@ pub async fn remove(
     sale: SaleId,
     ticket: Ticket,
 ) -> Result<(), FlowError> {
-    let mut tx = gate.ledger.begin_line().await?;
+    let mut tx = gate.ledger.share_line(sale).await?;
     let seq = tx.seq_of(sale, ticket).await?.ok_or(Refusal::NoSuchTicket)?;
-    let ended = tx.end_ticket(sale, ticket, seq, true).await?;
-    let (fate, changed) = ended.ok_or(Refusal::NoSuchTicket)?;
+    let (fate, changed) = tx.end_ticket(ticket, seq, true).await?;
     if changed {
         let detail = serde_json::json!({ "ticket": ticket.to_string(), "number": seq.0 });
         tx.audit(sale, actor, "remove", &detail).await?;

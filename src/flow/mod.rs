@@ -132,6 +132,8 @@ pub enum Refusal {
     NotOpen,
     #[error("the line is as long as it may get")]
     LineFull,
+    #[error("a rule of the database refuses this ticket; see the gateway's log")]
+    TicketRefused,
     #[error("this ticket holds a unit already")]
     AlreadyAdmitted,
     #[error("this place was moved to another device")]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::view::View;
-use super::{FlowError, Gate, Refusal, join};
+use super::{FlowError, Gate, Refusal, join, watch};
 use crate::ledger::{Fate, SaleSnapshot, TicketFacts, Writing};
 use crate::live::Waiter;
 use crate::sale::outlook::{self, Eta};
@@ -133,13 +133,27 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
     if let Some(state) = in_line(gate, view, claim) {
         return Ok(state);
     }
+    // A place that the journal counts is too low while joins in front are not journaled yet.
+    if !view.knows(claim.seq)
+        && let Some(newer) = watch::seen_by_now(gate, claim).await
+    {
+        return Box::pin(by_journal(gate, &newer, claim)).await;
+    }
+    by_journal(gate, view, claim).await
+}
+
+/// The state of a ticket by its row, unless memory tells.
+async fn by_journal(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+    if let Some(state) = in_line(gate, view, claim) {
+        return Ok(state);
+    }
     let facts = gate.ledger_of(claim.sale).ticket(claim.sale, claim.ticket).await?;
     if facts.as_ref().is_some_and(|facts| facts.generation > claim.generation) {
         return Err(Refusal::Moved.into());
     }
     // The journal knows better than a credential whose number was another ticket's.
-    let seq = facts.as_ref().map_or(claim.seq, |facts| facts.seq);
-    let mut claim = Claim { seq, ..claim };
+    let seq = facts.as_ref().map(|facts| facts.seq).filter(|seq| seq.is_in_line());
+    let mut claim = Claim { seq: seq.unwrap_or(claim.seq), ..claim };
     let stage = match facts {
         None => match adopt(gate, view, claim).await {
             Ok(seq) => {
@@ -147,13 +161,14 @@ pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketSta
                 undecided(gate, view, claim).await?
             }
             // It had no place of its own left, and there is none to be had any more.
-            Err(FlowError::Refused(Refusal::SoldOut)) => Stage::SoldOut,
+            Err(FlowError::Refused(Refusal::SoldOut)) => stays_sold_out(gate, claim).await?,
             Err(FlowError::Refused(Refusal::SaleClosed)) => Stage::Closed,
             Err(error) => return Err(error),
         },
         Some(facts) => match facts.fate {
             Fate::Left => Stage::Left,
             Fate::Removed => Stage::Removed,
+            Fate::Waiting if !facts.seq.is_in_line() => Stage::SoldOut,
             Fate::Waiting => undecided(gate, view, claim).await?,
             Fate::Admitted => held(view, facts.hold.ok_or_else(no_hold)?),
         },
@@ -259,10 +274,12 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
 /// A good credential that Postgres never heard of: its join was answered while Postgres was away, and its
 /// gateway ended before it was journaled. The credential is the receipt. Returns its number.
 async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowError> {
-    let mut tx = gate.ledger.begin_line().await?;
-    tx.share(claim.sale).await?;
-    let journaled = tx.journal(claim.sale, &[(claim.ticket, claim.seq)], Writing::Answered).await?;
+    let mut tx = gate.ledger.share_line(claim.sale).await?;
+    let journaled = tx.journal(&[(claim.ticket, claim.seq)], Writing::Answered).await?;
     tx.commit().await?;
+    if !journaled.refused.is_empty() {
+        return Err(Refusal::TicketRefused.into());
+    }
     if !journaled.doubled.is_empty() {
         // Another ticket has this number by now: Redis lost it before anyone could write it down. It gets
         // one of its own, for a good credential never is no ticket.
@@ -279,6 +296,19 @@ async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowE
     }
     gate.nudge();
     Ok(claim.seq)
+}
+
+/// Writes down that a ticket without a place is told that the sale is sold out, before it is told: a place that
+/// another gateway may be asking for just now must not follow.
+async fn stays_sold_out(gate: &Gate, claim: Claim) -> Result<Stage, FlowError> {
+    let mut tx = gate.ledger.share_line(claim.sale).await?;
+    let is_written = tx.end_sold_out(claim.ticket).await?;
+    tx.commit().await?;
+    if is_written {
+        return Ok(Stage::SoldOut);
+    }
+    // Units were added, or the ticket was given a row since: the next look tells which.
+    Err(FlowError::Unavailable("gateway", None))
 }
 
 fn waiting_stage(view: &View, claim: Claim, position: u64) -> Stage {

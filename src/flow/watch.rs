@@ -20,7 +20,7 @@ use super::{FlowError, Gate, moves, operate};
 use crate::ledger::SaleSnapshot;
 use crate::live::{Change, FEED_PAGE, Known, LiveError, Survey};
 use crate::sale::pace::{Flowing, Pace, Reason};
-use crate::sale::{Places, SaleId, SaleState, Seq, Stock};
+use crate::sale::{Claim, Places, SaleId, SaleState, Seq, Stock};
 use crate::telemetry;
 
 /// Longest wait for Postgres in one tick; what it said before stays shown meanwhile.
@@ -368,6 +368,27 @@ pub(super) async fn look_again(gate: &Arc<Gate>, line: &Line) -> Result<(), Flow
         reread(gate, line).await?;
     }
     Ok(())
+}
+
+/// How long a look-up waits for the line to be read, before the journal tells the place.
+const SEE_WITHIN: Duration = Duration::from_millis(300);
+
+/// A view that can tell the place of this number, after the line was read for it; nothing while Redis is away or
+/// is being rebuilt. One reader at a time, for everyone who asks.
+pub(super) async fn seen_by_now(gate: &Arc<Gate>, claim: Claim) -> Option<Arc<View>> {
+    let line = gate.line_of(claim.sale)?;
+    if !gate.health.live.load(Ordering::Relaxed) {
+        return None;
+    }
+    let look = async {
+        let _turn = line.looking.lock().await;
+        if !line.view().knows(claim.seq) {
+            survey(gate, &line).await?;
+        }
+        Ok::<(), FlowError>(())
+    };
+    let looked = timeout(SEE_WITHIN, look).await;
+    matches!(looked, Ok(Ok(()))).then(|| line.view()).filter(|view| view.knows(claim.seq))
 }
 
 /// The line of a sale that runs, which this gateway may not have heard of yet; none of one that is closed.

@@ -69,6 +69,7 @@ fn said_to_shoppers(code: Code) -> (&'static str, &'static str) {
         Code::SaleClosed
         | Code::SoldOut
         | Code::NotOpen
+        | Code::TicketRefused
         | Code::AlreadyAdmitted
         | Code::HoldEnded
         | Code::NotClosed

@@ -59,6 +59,7 @@ codes! {
     SaleClosed = "sale-closed", CONFLICT, "This sale is closed";
     SoldOut = "sold-out", CONFLICT, "Every unit is sold";
     NotOpen = "not-open", CONFLICT, "This sale is not open";
+    TicketRefused = "ticket-refused", CONFLICT, "This ticket gets no place";
     AlreadyAdmitted = "already-admitted", CONFLICT, "This ticket holds a unit";
     AlreadyInLine = "already-in-line", CONFLICT, "This browser has a place already";
     LinkEnded = "link-ended", GONE, "This link has ended";
@@ -230,6 +231,7 @@ impl From<Refusal> for Problem {
             Refusal::SoldOut => Code::SoldOut,
             Refusal::NotOpen => Code::NotOpen,
             Refusal::LineFull => Code::LineFull,
+            Refusal::TicketRefused => Code::TicketRefused,
             Refusal::Stale => Code::Stale,
             Refusal::AlreadyAdmitted => Code::AlreadyAdmitted,
             Refusal::Moved => Code::Moved,

@@ -530,7 +530,7 @@ pub struct CheckShape {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Repair)]
 pub struct RepairShape {
-    /// `token_added`, `token_dropped`, `waiter_restored` or `waiter_dropped`
+    /// `token_added`, `token_dropped`, `waiter_restored`, `waiter_dropped` or `waiter_journaled`
     pub name: String,
     pub times: i64,
     /// Null while there was none

@@ -6,7 +6,7 @@
 
 use uuid::Uuid;
 
-use super::{Ledger, LedgerError, Tx, Writing};
+use super::{Ledger, LedgerError, Shared, Tx, Writing};
 use crate::sale::{Hold, HoldId, HoldState, Order, OrderId, SaleId, SaleState, Seq, Ticket};
 
 /// Where a sale's admission stands.
@@ -169,22 +169,22 @@ impl Ledger {
     }
 }
 
-impl Tx {
+impl Shared {
     /// Records batch `n`: pairs its waiting tickets with its free units in the order of their numbers. A
-    /// batch that was recorded before changes nothing. The caller shares the sale.
+    /// batch that was recorded before changes nothing.
     ///
     /// Returns nothing when another epoch rules. While the sale is not open no hold is made and everything
     /// goes back.
     pub async fn record(
         &mut self,
-        sale: SaleId,
         epoch: i32,
         n: i64,
         waiters: &[(Ticket, Seq)],
         units: &[i32],
     ) -> Result<Option<Recorded>, LedgerError> {
+        let sale = self.sale;
         let now = sqlx::query!("SELECT epoch, state FROM sales WHERE id = $1", sale.0)
-            .fetch_one(&mut *self.0)
+            .fetch_one(&mut *self.tx.0)
             .await?;
         if now.epoch != epoch {
             return Ok(None);
@@ -195,7 +195,7 @@ impl Tx {
             epoch,
             n,
         )
-        .execute(&mut *self.0)
+        .execute(&mut *self.tx.0)
         .await?
         .rows_affected()
             == 1;
@@ -203,7 +203,7 @@ impl Tx {
         let mut recorded = Recorded::default();
         if fresh {
             // A join that was answered while Postgres was away may be admitted before it was journaled.
-            self.journal(sale, waiters, Writing::Answered).await?;
+            self.journal(waiters, Writing::Answered).await?;
             if now.state == "open" {
                 recorded.admitted = self.pair(sale, epoch, n, &tickets, units).await?;
             }
@@ -212,7 +212,9 @@ impl Tx {
         recorded.spare = self.still_free(sale, units).await?;
         Ok(Some(recorded))
     }
+}
 
+impl Tx {
     async fn pair(
         &mut self,
         sale: SaleId,

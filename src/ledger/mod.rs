@@ -25,11 +25,14 @@ mod setup;
 mod snapshot;
 mod sweep;
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
+
+use crate::sale::SaleId;
 
 pub use api_keys::{ApiKey, NewApiKey};
 pub use audit::{AuditItem, Repaired};
@@ -143,6 +146,37 @@ impl LedgerError {
 /// A transaction: nothing in it is true until [`Tx::commit`] returns. Dropping it takes it back.
 pub struct Tx(Transaction<'static, Postgres>);
 
+/// A transaction that shares its sale: nobody changes the sale's state or epoch before it ends. The journal is
+/// written through this alone, so no writer of the journal can forget to share the sale.
+pub struct Shared {
+    tx: Tx,
+    sale: SaleId,
+}
+
+impl Deref for Shared {
+    type Target = Tx;
+
+    fn deref(&self) -> &Tx {
+        &self.tx
+    }
+}
+
+impl DerefMut for Shared {
+    fn deref_mut(&mut self) -> &mut Tx {
+        &mut self.tx
+    }
+}
+
+impl Shared {
+    pub async fn commit(self) -> Result<(), LedgerError> {
+        self.tx.commit().await
+    }
+
+    pub async fn rollback(self) -> Result<(), LedgerError> {
+        self.tx.rollback().await
+    }
+}
+
 impl Ledger {
     /// Does not wait for Postgres to be there; each call says whether it is.
     ///
@@ -185,6 +219,11 @@ impl Ledger {
     /// Begins a change of the line: the journal, a batch, an epoch.
     pub async fn begin_line(&self) -> Result<Tx, LedgerError> {
         Ok(Tx(self.line.begin().await?))
+    }
+
+    /// Begins a change of one sale's line that shares the sale.
+    pub async fn share_line(&self, sale: SaleId) -> Result<Shared, LedgerError> {
+        self.begin_line().await?.share(sale).await
     }
 
     /// Ends every connection; calls under way finish first.

@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
-use super::{Cursor, Ledger, LedgerError, Tx};
+use super::{Cursor, Ledger, LedgerError, Shared, Tx};
 use crate::sale::settings::is_slug;
 use crate::sale::{Brand, Checkout, Sale, SaleId, SaleState, Seq, Settings};
 
@@ -235,11 +235,11 @@ const MOST_LOOK: i32 = 250_000;
 
 impl Tx {
     /// Waits until nobody changes the sale's state or epoch, and keeps them from it until the end.
-    pub async fn share(&mut self, sale: SaleId) -> Result<(), LedgerError> {
+    pub async fn share(mut self, sale: SaleId) -> Result<Shared, LedgerError> {
         sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", lock_of(sale))
             .execute(&mut *self.0)
             .await?;
-        Ok(())
+        Ok(Shared { tx: self, sale })
     }
 
     /// Waits until nobody journals or records for the sale, and keeps them from it until the end.

@@ -62,6 +62,11 @@ impl Seq {
     pub fn new(epoch: i32, counter: u64) -> Self {
         Self(((i64::from(epoch) - 1) << Self::COUNTER_BITS) + counter.cast_signed())
     }
+    /// Whether this is a number of the line. The journal keeps a ticket that has none at a number below the
+    /// first: it left, or it was told that the sale is sold out, before it could be given one.
+    pub fn is_in_line(self) -> bool {
+        self.0 > 0
+    }
     pub fn epoch(self) -> i32 {
         i32::try_from((self.0 >> Self::COUNTER_BITS) + 1).unwrap_or(i32::MAX)
     }

@@ -50,9 +50,8 @@ impl Book {
     }
 
     pub async fn journal(&self, joins: &[(Ticket, Seq)]) -> Journaled {
-        let mut tx = self.ledger.begin_line().await.unwrap();
-        tx.share(self.sale).await.unwrap();
-        let journaled = tx.journal(self.sale, joins, Writing::Again).await.unwrap();
+        let mut tx = self.ledger.share_line(self.sale).await.unwrap();
+        let journaled = tx.journal(joins, Writing::Again).await.unwrap();
         tx.commit().await.unwrap();
         journaled
     }
@@ -65,9 +64,8 @@ impl Book {
         waiters: &[(Ticket, Seq)],
         units: &[i32],
     ) -> Option<Recorded> {
-        let mut tx = self.ledger.begin_line().await.unwrap();
-        tx.share(self.sale).await.unwrap();
-        let recorded = tx.record(self.sale, epoch, n, waiters, units).await.unwrap();
+        let mut tx = self.ledger.share_line(self.sale).await.unwrap();
+        let recorded = tx.record(epoch, n, waiters, units).await.unwrap();
         tx.commit().await.unwrap();
         recorded
     }

@@ -61,7 +61,7 @@ const CALLS: &str = "
     get /metrics";
 
 /// Every word that a problem's `code` may be and that clients were promised.
-const CODES: [&str; 18] = [
+const CODES: [&str; 19] = [
     "already-admitted",
     "already-in-line",
     "forbidden",
@@ -77,6 +77,7 @@ const CODES: [&str; 18] = [
     "sale-closed",
     "slug-taken",
     "sold-out",
+    "ticket-refused",
     "too-many-requests",
     "unavailable",
     "unknown-outcome",

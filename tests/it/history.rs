@@ -249,9 +249,8 @@ async fn a_sale_is_sold_out_by_its_rows_and_not_by_its_counters_alone() {
     assert_eq!((counts().await.joined, counts().await.waiting), (7, 0));
     book.run("UPDATE sales SET stock = 3, sold_out_at = NULL").await;
     book.join([95_000]).await;
-    let mut tx = book.ledger.begin_line().await.unwrap();
-    tx.share(book.sale).await.unwrap();
-    tx.end_ticket(book.sale, waiting[0].0, waiting[0].1, false).await.unwrap();
+    let mut tx = book.ledger.share_line(book.sale).await.unwrap();
+    tx.end_ticket(waiting[0].0, waiting[0].1, false).await.unwrap();
     tx.commit().await.unwrap();
     let verified = book.ledger.verify(book.sale).await.unwrap();
     assert_eq!(verified.counters, verified.rows);
@@ -281,9 +280,8 @@ async fn counters_say_what_the_rows_say_whatever_runs_at_once() {
                     (0..3).map(|i| (worker / 2 * 36 + round * 3 + i + 1) as i32).collect();
                 let joins = book.join(n * 1_000..n * 1_000 + 5).await;
                 book.record(n, &joins[..3], &units).await;
-                let mut tx = book.ledger.begin_line().await.unwrap();
-                tx.share(book.sale).await.unwrap();
-                tx.end_ticket(book.sale, joins[4].0, joins[4].1, true).await.unwrap();
+                let mut tx = book.ledger.share_line(book.sale).await.unwrap();
+                tx.end_ticket(joins[4].0, joins[4].1, true).await.unwrap();
                 tx.commit().await.unwrap();
                 let mut holds = book.holds().await;
                 holds.retain(|hold| joins.iter().any(|(ticket, _)| *ticket == hold.ticket));

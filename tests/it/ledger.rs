@@ -144,10 +144,10 @@ async fn when_leaving_and_admission_meet_exactly_one_wins() {
         let leaving = {
             let book = book.clone();
             tokio::spawn(async move {
-                let mut tx = book.ledger.begin_line().await.unwrap();
-                let ended = tx.end_ticket(book.sale, ticket, seq, false).await.unwrap();
+                let mut tx = book.ledger.share_line(book.sale).await.unwrap();
+                let (fate, _) = tx.end_ticket(ticket, seq, false).await.unwrap();
                 tx.commit().await.unwrap();
-                ended.unwrap().0
+                fate
             })
         };
         let recorded = book.record(n, &waiters, &[n as i32]).await;
@@ -344,6 +344,42 @@ async fn a_number_that_is_handed_out_twice_is_found_and_a_repeated_join_is_not()
 }
 
 #[tokio::test]
+async fn a_ticket_that_ends_without_a_number_has_a_row_that_nothing_gives_a_place() {
+    let book = Book::open(5).await;
+    book.join([1]).await;
+    let ticket = Ticket::new();
+    for changed in [true, false] {
+        let mut tx = book.ledger.share_line(book.sale).await.unwrap();
+        let ended = tx.end_ticket(ticket, Seq(1), false).await.unwrap();
+        assert_eq!(ended, (Fate::Left, changed));
+        tx.commit().await.unwrap();
+    }
+    let journaled = book.journal(&[(ticket, Seq(2))]).await;
+    let [(known, number, Fate::Left)] = journaled.known[..] else { panic!("{journaled:?}") };
+    assert!(known == ticket && !number.is_in_line());
+    assert_eq!(book.record(1, &[(ticket, Seq(3))], &[1]).await.admitted, 0);
+    let page = book.ledger.waiting_page(book.sale, Seq(0), 10).await.unwrap();
+    assert_eq!(page.len(), 1, "a rebuild loads the twin alone");
+    let admit = "UPDATE joins SET state = 'admitted', ended_at = now() WHERE seq <= 0";
+    let refused = sqlx::query(admit).execute(&book.sql).await.unwrap_err();
+    let refused = refused.as_database_error().unwrap();
+    assert_eq!(refused.constraint(), Some("joins_numberless_not_admitted"));
+}
+
+#[tokio::test]
+async fn a_join_that_another_rule_refuses_is_one_refusal_and_no_doubled_number() {
+    let book = Book::open(5).await;
+    book.run("CREATE UNIQUE INDEX one_of_ten ON joins (sale_id, (seq % 10))").await;
+    book.join([1, 2]).await;
+    let (fine, refused, twice) =
+        ((Ticket::new(), Seq(13)), (Ticket::new(), Seq(11)), (Ticket::new(), Seq(2)));
+    let journaled = book.journal(&[refused, fine, twice]).await;
+    assert_eq!((journaled.doubled, journaled.refused), (vec![twice.0], vec![refused.0]));
+    assert_eq!(journaled.written, 1);
+    assert_eq!(book.count("SELECT count(*) FROM joins").await, 3);
+}
+
+#[tokio::test]
 async fn a_batch_reads_its_own_rows_however_long_the_line_is_and_however_many_hold() {
     const BATCHES: i32 = 30;
     let book = Book::open(BATCHES * 100).await;
@@ -374,9 +410,8 @@ async fn joins_that_are_taken_for_new_and_are_not_fail_whole_and_say_which_rule(
     let book = Book::open(1).await;
     let joins = book.join(1..=2).await;
     let write = async |group: [(Ticket, Seq); 2]| {
-        let mut tx = book.ledger.begin_line().await.unwrap();
-        tx.share(book.sale).await.unwrap();
-        let written = tx.journal(book.sale, &group, Writing::New).await;
+        let mut tx = book.ledger.share_line(book.sale).await.unwrap();
+        let written = tx.journal(&group, Writing::New).await;
         (written.err().and_then(|error| error.constraint().map(str::to_owned)), tx)
     };
     let known = write([(Ticket::new(), Seq(3)), (joins[0].0, Seq(4))]).await;

@@ -217,8 +217,8 @@ async fn a_flush_between_popping_and_recording_fences_whoever_had_the_batch() {
 
     // Whoever popped it before the flush comes too late, with either store.
     let waiters: Vec<(Ticket, Seq)> = slot.waiters.iter().map(|w| (w.ticket, w.seq)).collect();
-    let mut tx = ledger.begin_line().await.unwrap();
-    assert_eq!(tx.record(of, 1, 1, &waiters, &slot.units).await.unwrap(), None);
+    let mut tx = ledger.share_line(of).await.unwrap();
+    assert_eq!(tx.record(1, 1, &waiters, &slot.units).await.unwrap(), None);
     tx.rollback().await.unwrap();
     let ack = Ack { n: 1, spare: slot.units, ..Ack::default() };
     let late = live.admit(of, 1, 0, 2, 20, &ack).await;

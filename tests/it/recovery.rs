@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::aio::MultiplexedConnection;
 use ropeline::flow::audit::{Repairs, repair};
 use ropeline::flow::{Gate, watch};
-use ropeline::ledger::Ledger;
+use ropeline::ledger::{Ledger, Writing};
 use ropeline::live::{Ack, Admitted, Live};
-use ropeline::sale::{SaleId, Signer};
+use ropeline::sale::{SaleId, Signer, Ticket};
 use serde_json::{Value, json};
 
 use crate::support::{SECRET, Sale, Shop, Shopper, all, eventually};
@@ -251,8 +251,13 @@ async fn the_auditor_mends_what_a_hand_did_to_the_line_and_to_the_tokens() {
     let gate = gate(&shop).await;
     let line = gate.line(&sale.id).unwrap();
     let done = repair(&gate, &line).await.unwrap();
-    let expected =
-        Repairs { tokens_added: 1, tokens_dropped: 1, waiters_restored: 1, waiters_dropped: 1 };
+    let expected = Repairs {
+        tokens_added: 1,
+        tokens_dropped: 1,
+        waiters_restored: 1,
+        waiters_dropped: 1,
+        waiters_journaled: 0,
+    };
     assert_eq!(done, expected);
     let score: Option<f64> = redis::cmd("ZSCORE")
         .arg(&[key(&sale, "queue"), shoppers[2].ticket.clone()])
@@ -268,7 +273,8 @@ async fn the_auditor_mends_what_a_hand_did_to_the_line_and_to_the_tokens() {
     let elsewhere = Shop::at(shop.place.clone(), false).await;
     let repairs = elsewhere.ask(&sale.path("/reconciliation")).await.body["repairs"].clone();
     let kinds = ["token_added", "token_dropped", "waiter_restored", "waiter_dropped"];
-    assert_eq!(repairs.as_array().unwrap().len(), kinds.len(), "{repairs}");
+    assert_eq!(repairs.as_array().unwrap().len(), kinds.len() + 1, "{repairs}");
+    assert_eq!(repairs[4]["name"], "waiter_journaled");
     for (repair, kind) in repairs.as_array().unwrap().iter().zip(kinds) {
         assert_eq!((&repair["name"], &repair["times"]), (&json!(kind), &json!(1)), "{repairs}");
         repair["last_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
@@ -290,6 +296,83 @@ async fn the_auditor_mends_what_a_hand_did_to_the_line_and_to_the_tokens() {
     assert_eq!((&again[3]["times"], &again[0]), (&json!(2), &repairs[0]), "{again}");
     assert!(again[3]["last_at"].as_str() > repairs[3]["last_at"].as_str(), "{again}");
     elsewhere.gateway.stop().await;
+}
+
+/// What the drill found: a gateway that stood still between the numbers and the journal. Its tickets must not leave
+/// the line meanwhile, or everyone behind them sees the place rise when it goes on.
+#[tokio::test]
+async fn whoever_is_in_line_and_not_journaled_yet_is_written_down_and_keeps_the_place() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let id: SaleId = sale.id.parse().unwrap();
+    sale.join().await;
+    let live = Live::new(&shop.place.redis_url).unwrap();
+    let tickets = [Ticket::new(), Ticket::new(), Ticket::new()];
+    let numbered = live.join(id, 1, 1_000_000, &tickets).await.unwrap().seqs;
+    let behind = sale.join().await;
+    eventually("three stand in between", async || behind.poll().await.body["position"] == 5).await;
+
+    let gate = gate(&shop).await;
+    let line = gate.line(&sale.id).unwrap();
+    let done = repair(&gate, &line).await.unwrap();
+    assert_eq!(done, Repairs { waiters_journaled: 3, ..Repairs::default() });
+    watch::tick(&gate).await;
+    assert_eq!(line.view().waiting(), 5);
+    assert_eq!(behind.poll().await.body["position"], 5, "nobody in front was taken out");
+
+    // The gateway goes on: it finds the rows that it would have written.
+    let joins: Vec<_> = tickets.into_iter().zip(numbered.into_iter().flatten()).collect();
+    let mut tx = gate.ledger.share_line(id).await.unwrap();
+    assert!(tx.journal(&joins, Writing::New).await.is_err());
+    tx.rollback().await.unwrap();
+    let mut tx = gate.ledger.share_line(id).await.unwrap();
+    let journaled = tx.journal(&joins, Writing::Again).await.unwrap();
+    assert_eq!((journaled.known, journaled.doubled), (vec![], vec![]));
+    tx.commit().await.unwrap();
+    assert_eq!(repair(&gate, &line).await.unwrap(), Repairs::default());
+    assert_eq!(behind.poll().await.body["position"], 5);
+}
+
+/// A gateway that has not read the line yet must not count places in a journal that lacks joins of others.
+#[tokio::test]
+async fn a_place_is_not_counted_in_the_journal_while_the_line_can_be_read() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let id: SaleId = sale.id.parse().unwrap();
+    let live = Live::new(&shop.place.redis_url).unwrap();
+    live.join(id, 1, 1_000_000, &[Ticket::new(), Ticket::new()]).await.unwrap();
+    let behind = sale.join().await;
+    let gate = gate(&shop).await;
+    let unread = watch::past_view(&gate, id).await.unwrap();
+    assert!(!unread.mirrored);
+    let claim = gate.signer.verify(&behind.credential).unwrap();
+    let told = ropeline::flow::state::of(&gate, &unread, claim).await.unwrap();
+    let ropeline::flow::state::Stage::Waiting(waiting) = told.stage else { panic!("{told:?}") };
+    assert_eq!(waiting.position, 3, "the journal has nobody in front of it");
+}
+
+#[tokio::test]
+async fn a_join_that_another_rule_refuses_rebuilds_nothing() {
+    let shop = Shop::open().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let sql = shop.place.sql().await;
+    let rule = "CREATE UNIQUE INDEX one_of_three ON joins (sale_id, (seq % 3)) WHERE seq % 3 = 1";
+    sqlx::query(rule).execute(&sql).await.unwrap();
+    let joined: Vec<_> =
+        [sale.try_join().await, sale.try_join().await, sale.try_join().await].into();
+    assert!(joined.iter().all(|answer| answer.status == 201));
+    for _ in 0..3 {
+        let refused = sale.try_join().await; // Numbers 4, 7 and 10.
+        refused.is_problem(409, "ticket-refused");
+        assert_eq!(sale.try_join().await.status, 201);
+        assert_eq!(sale.try_join().await.status, 201);
+    }
+    let epoch: i32 = sqlx::query_scalar("SELECT epoch FROM sales").fetch_one(&sql).await.unwrap();
+    assert_eq!(epoch, 1, "nothing was rebuilt");
+    eventually("it adds up", async || {
+        shop.ask(&sale.path("/reconciliation")).await.body["consistent"] == true
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     // The journal.
     ("joins_seq_unique", "{join} gen_random_uuid(), 1, 'waiting', NULL)"),
-    ("joins_seq_positive", "{join} gen_random_uuid(), 0, 'waiting', NULL)"),
+    ("joins_numberless_not_admitted", "{join} gen_random_uuid(), 0, 'admitted', now())"),
     ("joins_state_known", "{join} gen_random_uuid(), 99, 'lost', now())"),
     ("joins_ended_iff_final", "{join} gen_random_uuid(), 99, 'waiting', now())"),
     ("joins_ended_iff_final", "UPDATE joins SET state = 'left' WHERE seq = 1"),

@@ -179,6 +179,7 @@ impl RepairRow {
             "token_dropped" => "Taken units no longer offered",
             "waiter_restored" => "Shoppers put back in line",
             "waiter_dropped" => "Strangers taken out of line",
+            "waiter_journaled" => "Tickets in line that were written down",
             other => other,
         }
     }

@@ -320,6 +320,7 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         repairs: serde_json::from_value(json!([
             {"name": "token_added", "times": 3, "last_at": "2026-11-27T12:05:00Z"},
             {"name": "waiter_dropped", "times": 0, "last_at": null},
+            {"name": "waiter_journaled", "times": 0, "last_at": null},
         ]))
         .unwrap(),
         has_findings: true,
