@@ -40,7 +40,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::ledger::{Key, Ledger, LedgerError, SaleSnapshot, Stored, Tx};
+use crate::ledger::{Ledger, LedgerError, SaleSnapshot};
 use crate::live::{Live, LiveError};
 use crate::sale::{Fault, HoldState, Sale, SaleId, Signer};
 use crate::tasks::{Task, Tasks};
@@ -333,31 +333,5 @@ impl Gate {
             return Err(Refusal::NoSuchSale.into()); // Postgres takes no such text.
         }
         Ok(self.ledger.find_sale(reference).await?.ok_or(Refusal::NoSuchSale)?)
-    }
-}
-
-/// What a step found when it began under an idempotency key.
-enum Begun {
-    /// Go ahead in this transaction.
-    Fresh(Tx),
-    /// It was done before; this was the answer.
-    Replay(Reply),
-}
-
-/// Begins a change, unless its key was used before.
-async fn begin(gate: &Gate, key: Option<&Key>) -> Result<Begun, FlowError> {
-    let mut tx = gate.ledger.begin().await?;
-    let Some(key) = key else { return Ok(Begun::Fresh(tx)) };
-    let stored = tx.claim(key).await?;
-    if stored == Stored::Nothing {
-        return Ok(Begun::Fresh(tx));
-    }
-    // Whoever comes next with this key must not find it taken by this look at it.
-    tx.rollback().await?;
-    match stored {
-        Stored::Nothing => Err(LedgerError::Impossible("a key that is free and taken").into()),
-        Stored::Answer { status, body } => Ok(Begun::Replay(Reply { status, body })),
-        Stored::Reused => Err(Refusal::KeyReused.into()),
-        Stored::InProgress => Err(Refusal::KeyInProgress.into()),
     }
 }

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
+use super::keyed::{self, Kept};
 use super::watch::{self, Line};
-use super::{Begun, FlowError, Gate, Refusal, Reply, audit, begin, recover};
+use super::{FlowError, Gate, Refusal, Reply, audit, recover};
 use crate::faults::{Point, point};
 use crate::ledger::{Key, LedgerError, SaleSnapshot, Tx};
 use crate::live::{Known, PAGE, Survey};
@@ -36,7 +37,11 @@ const LOOK_WITHIN: Duration = Duration::from_millis(300);
 /// One change to one sale.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
-    Create(Settings),
+    /// A new sale, with its first units where some are named.
+    Create {
+        settings: Settings,
+        units: Option<i32>,
+    },
     /// The settings as they are to be, made from `from`; the audit keeps what was said.
     Change {
         from: Settings,
@@ -74,7 +79,7 @@ impl Command {
     /// Its name in the audit.
     pub fn action(&self) -> &'static str {
         match self {
-            Self::Create(_) => "create",
+            Self::Create { .. } => "create",
             Self::Change { .. } => "change",
             Self::Seed { .. } => "seed",
             Self::Withdraw { .. } => "withdraw",
@@ -91,7 +96,9 @@ impl Command {
     /// What it is about, for the audit.
     pub fn detail(&self) -> Value {
         match self {
-            Self::Create(settings) => json!({ "slug": settings.slug, "name": settings.name }),
+            Self::Create { settings, .. } => {
+                json!({ "slug": settings.slug, "name": settings.name })
+            }
             Self::Change { said, .. } => said.clone(),
             Self::Seed { count } | Self::Withdraw { count } => json!({ "count": count }),
             Self::Notice { text, .. } => json!({ "text": text }),
@@ -127,6 +134,14 @@ pub async fn operate(
     work.await.map_err(|panic| FlowError::Internal(panic.into()))?
 }
 
+/// What a command did, besides its answer.
+struct Done {
+    before: Option<Sale>,
+    after: Sale,
+    withdrawn: Vec<i32>,
+    changed: bool,
+}
+
 async fn run(
     gate: &Arc<Gate>,
     actor: &str,
@@ -135,65 +150,49 @@ async fn run(
     key: Option<Key>,
     render: Render,
 ) -> Result<Reply, FlowError> {
-    let mut tx = match begin(gate, key.as_ref()).await? {
-        Begun::Fresh(tx) => tx,
-        Begun::Replay(reply) => return Ok(reply),
+    let step = async |tx: &mut Tx| {
+        write(tx, actor, id, &command).await.map(|done| (render(&Ok(done.after.clone())), done))
     };
-    tx.exclude(id).await?;
-    let before = tx.sale(id).await?;
-    let mut withdrawn = Vec::new();
-    let changed = match change(&mut tx, id, before.as_ref(), &command, &mut withdrawn).await {
-        Ok(changed) => changed,
-        Err(FlowError::Refused(refusal)) if refusal != Refusal::Stale => {
+    let (tx, reply, done) = match keyed::under_key(gate, key.as_ref(), step).await {
+        Ok(Kept::Now(tx, reply, done)) => (tx, reply, done),
+        Ok(Kept::Before(reply)) => return Ok(reply),
+        Err(FlowError::Refused(refusal)) if is_answer(&refusal) => {
             // Nothing was written; the refusal is the answer, and stays the answer under its key.
-            tx.rollback().await?;
-            return store_refusal(gate, key.as_ref(), render(&Err(refusal))).await;
+            return keyed::store_alone(gate, key.as_ref(), render(&Err(refusal))).await;
         }
         Err(error) => return Err(error),
     };
-    if changed {
-        tx.audit(id, actor, command.action(), &command.detail()).await?;
-    }
-    let after = tx.sale(id).await?.ok_or(Refusal::NoSuchSale)?;
-    let reply = render(&Ok(after.clone()));
-    if let Some(key) = &key {
-        tx.store(key, reply.status, &reply.body).await?;
-    }
-    point(Point::OperateInTx).await?;
     // A commit without an answer may have been done: whoever repeats it wants the same key.
     tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
     point(Point::OperateCommitted).await.map_err(|error| FlowError::Unknown(error.into()))?;
-    if changed {
+    if done.changed {
         tracing::info!(sale.id = %id, actor, action = command.action(), "sale changed");
-        tell_redis(gate, before.as_ref(), &after, &withdrawn).await;
+        tell_redis(gate, done.before.as_ref(), &done.after, &done.withdrawn).await;
     }
     Ok(reply)
 }
 
-/// The answer that was given under this key before, if any.
-///
-/// # Errors
-/// A refusal when the key came with another request, or the first one is still running.
-pub async fn answered(gate: &Gate, key: &Key) -> Result<Option<Reply>, FlowError> {
-    match begin(gate, Some(key)).await? {
-        Begun::Replay(reply) => Ok(Some(reply)),
-        Begun::Fresh(tx) => {
-            tx.rollback().await?;
-            Ok(None)
-        }
-    }
+/// Whether a refusal is the answer to the command, and not one to the key or to what was read before.
+fn is_answer(refusal: &Refusal) -> bool {
+    !matches!(refusal, Refusal::Stale | Refusal::KeyReused | Refusal::KeyInProgress)
 }
 
-async fn store_refusal(gate: &Gate, key: Option<&Key>, reply: Reply) -> Result<Reply, FlowError> {
-    let Some(key) = key else { return Ok(reply) };
-    match begin(gate, Some(key)).await? {
-        Begun::Replay(reply) => Ok(reply),
-        Begun::Fresh(mut tx) => {
-            tx.store(key, reply.status, &reply.body).await?;
-            tx.commit().await?;
-            Ok(reply)
-        }
+/// The change with its rows in the audit.
+async fn write(tx: &mut Tx, actor: &str, id: SaleId, command: &Command) -> Result<Done, FlowError> {
+    tx.exclude(id).await?;
+    let before = tx.sale(id).await?;
+    let mut withdrawn = Vec::new();
+    let changed = change(tx, id, before.as_ref(), command, &mut withdrawn).await?;
+    if changed {
+        tx.audit(id, actor, command.action(), &command.detail()).await?;
     }
+    if let Command::Create { units: Some(count), .. } = command {
+        let seed = Command::Seed { count: *count };
+        tx.audit(id, actor, seed.action(), &seed.detail()).await?;
+    }
+    let after = tx.sale(id).await?.ok_or(Refusal::NoSuchSale)?;
+    point(Point::OperateInTx).await?;
+    Ok(Done { before, after, withdrawn, changed })
 }
 
 /// Writes the change; says whether it changed anything, and which units it withdrew. The sale is excluded.
@@ -204,13 +203,16 @@ async fn change(
     command: &Command,
     withdrawn: &mut Vec<i32>,
 ) -> Result<bool, FlowError> {
-    if let Command::Create(settings) = command {
+    if let Command::Create { settings, units } = command {
         tx.create_sale(id, settings).await.map_err(slug_taken)?;
+        if let Some(count) = units {
+            tx.seed(id, *count).await?;
+        }
         return Ok(true);
     }
     let sale = before.ok_or(Refusal::NoSuchSale)?;
     match command {
-        Command::Create(_) => Ok(false),
+        Command::Create { .. } => Ok(false),
         // Somebody else changed them meanwhile: the caller reads them again.
         Command::Change { from, .. } if sale.settings != *from => Err(Refusal::Stale.into()),
         Command::Change { to, .. } => {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use tokio::time::{Instant, timeout};
 
-use super::{Begun, FlowError, Gate, Refusal, Reply, begin, together};
+use super::keyed::{self, Kept};
+use super::{FlowError, Gate, Refusal, Reply, together};
 use crate::faults::{Point, point};
 use crate::ledger::{Confirmed, Key, Tx};
 use crate::sale::{Checkout, Claim, Hold, HoldId, HoldState};
@@ -23,8 +24,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub enum By {
     /// A shopper, with the credentials that came along; one of them must be the hold's.
     Shopper(Vec<Claim>),
-    /// The shop's backend, or an operator, with an API key.
-    Shop,
+    /// The shop's backend, or an operator, with an API key; and whose idempotency keys come with it.
+    Shop { scope: String },
 }
 
 impl By {
@@ -34,7 +35,7 @@ impl By {
     /// Refused with `NoSuchHold` for somebody else's, `Moved` when the place is on another device by now.
     pub fn may_see(&self, hold: &Hold, generation: u32) -> Result<(), Refusal> {
         let claims = match self {
-            Self::Shop => return Ok(()),
+            Self::Shop { .. } => return Ok(()),
             Self::Shopper(claims) => claims,
         };
         let own = claims.iter().filter(|it| it.sale == hold.sale && it.ticket == hold.ticket);
@@ -45,10 +46,10 @@ impl By {
         }
     }
 
-    /// Whose idempotency keys these are; the hold in the route does the rest.
-    pub fn scope(&self) -> &'static str {
+    /// Whose idempotency keys these are. A shopper's are for the holds of one ticket; each hold is in the route.
+    pub fn scope(&self) -> &str {
         match self {
-            Self::Shop => "operator",
+            Self::Shop { scope } => scope,
             Self::Shopper(_) => "shopper",
         }
     }
@@ -143,21 +144,23 @@ pub(super) async fn alone(
     key: Option<Key>,
     render: Render,
 ) -> Result<Reply, FlowError> {
-    let mut tx = match begin(gate, key.as_ref()).await? {
-        Begun::Fresh(tx) => tx,
-        Begun::Replay(reply) => return Ok(reply),
+    let step = async |tx: &mut Tx| {
+        let (ended, changed) = flip(tx, id, settle).await?;
+        Ok((render(&ended), (ended, changed)))
     };
-    let (ended, changed) = flip(&mut tx, id, settle).await?;
-    let reply = render(&ended);
-    if let Some(key) = &key {
-        tx.store(key, reply.status, &reply.body).await?;
-    }
+    let (tx, reply, (ended, changed)) = match keyed::under_key(gate, key.as_ref(), step).await? {
+        Kept::Now(tx, reply, done) => (tx, reply, done),
+        Kept::Before(reply) => return Ok(reply),
+    };
     #[cfg(feature = "faults")]
     let tx = match super::mistakes::answer_early(tx, reply.clone()) {
         Ok(early) => return Ok(early),
         Err(tx) => tx,
     };
-    point(Point::SettleInTx).await?;
+    if let Err(error) = point(Point::SettleInTx).await {
+        keyed::take_back(tx).await;
+        return Err(error.into());
+    }
     tx.commit().await?;
     point(Point::SettleCommitted).await?;
     if let (Ok(hold), true) = (&ended, changed) {
@@ -175,7 +178,7 @@ pub(super) async fn alone(
 
 /// A shopper settles only the hold of the ticket, and confirms only where the sale says so.
 async fn is_allowed(gate: &Gate, by: &By, id: HoldId, settle: &Settle) -> Result<(), FlowError> {
-    if *by == By::Shop {
+    if matches!(by, By::Shop { .. }) {
         return Ok(());
     }
     let found = gate.ledger.hold_and_generation(id).await?;

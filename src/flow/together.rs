@@ -12,9 +12,9 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::settle::{self, Render, Settle};
-use super::{FlowError, Gate, Refusal, Reply, operate};
+use super::{FlowError, Gate, Refusal, Reply, keyed, operate};
 use crate::faults::{Point, point};
-use crate::ledger::{Confirmed, Key, LedgerError, Purchase, Stored};
+use crate::ledger::{Confirmed, Key, LedgerError, Purchase, Stored, Tx};
 use crate::sale::{Hold, HoldId, HoldState};
 use crate::tasks::{Task, Work};
 use crate::telemetry;
@@ -116,9 +116,12 @@ async fn keep(gate: &Arc<Gate>) {
 
 async fn together(gate: &Arc<Gate>, group: Vec<Waiting>) {
     let (group, doubles) = first_of_each(group);
-    for waiting in doubles {
-        tokio::spawn(by_itself(gate.clone(), waiting));
-    }
+    firsts(gate, group).await;
+    // After the first of their kind, so that each finds its answer.
+    one_by_one(gate, doubles);
+}
+
+async fn firsts(gate: &Arc<Gate>, group: Vec<Waiting>) {
     if group.len() == 1 {
         // It goes on by itself for as long as it takes, and keeps its turn for a while, so that whoever comes
         // meanwhile makes a group.
@@ -131,7 +134,13 @@ async fn together(gate: &Arc<Gate>, group: Vec<Waiting>) {
     match timeout(GROUP_WITHIN, write(gate, &group)).await {
         Ok(Ok(answers)) => {
             for (waiting, answer) in group.into_iter().zip(answers) {
-                let _ = waiting.answer.send(answer);
+                match answer {
+                    // The first with this key is in another group, or on another gateway.
+                    Err(FlowError::Refused(Refusal::KeyInProgress)) => {
+                        one_by_one(gate, vec![waiting]);
+                    }
+                    answer => drop(waiting.answer.send(answer)),
+                }
             }
         }
         Ok(Err(error)) => {
@@ -167,12 +176,32 @@ async fn by_itself(gate: Arc<Gate>, waiting: Waiting) {
     let _ = answer.send(settle::alone(&gate, id, &how, key, render).await);
 }
 
-/// Confirms a group in one transaction; the answer to each, in their order.
+/// A group's answers in their order, and what it sold.
+type Written = (Vec<Option<Result<Reply, FlowError>>>, Vec<Hold>);
+
+/// Confirms a group in one transaction; the answer to each, in their order. A group that fails gives up its keys
+/// before this returns.
 async fn write(
     gate: &Arc<Gate>,
     group: &[Waiting],
 ) -> Result<Vec<Result<Reply, FlowError>>, FlowError> {
     let mut tx = gate.ledger.begin().await?;
+    let (answers, sold) = match write_in(&mut tx, group).await {
+        Ok(written) => written,
+        Err(error) => {
+            keyed::take_back(tx).await;
+            return Err(error);
+        }
+    };
+    tx.commit().await?;
+    point(Point::SettleCommitted).await?;
+    after(gate, &sold).await;
+    point(Point::SettleTold).await?;
+    let unanswered = || LedgerError::Impossible("a confirm without an answer");
+    answers.into_iter().map(|answer| Ok(answer.ok_or_else(unanswered)?)).collect()
+}
+
+async fn write_in(tx: &mut Tx, group: &[Waiting]) -> Result<Written, FlowError> {
     let keys: Vec<&Key> = group.iter().filter_map(|waiting| waiting.key.as_ref()).collect();
     let mut claims = tx.claim_all(&keys).await?.into_iter();
     let mut answers: Vec<Option<Result<Reply, FlowError>>> = Vec::new();
@@ -215,12 +244,7 @@ async fn write(
     let rows: Vec<_> = to_store.iter().map(|(key, r)| (*key, r.status, &r.body)).collect();
     tx.store_all(&rows).await?;
     point(Point::SettleInTx).await?;
-    tx.commit().await?;
-    point(Point::SettleCommitted).await?;
-    after(gate, &sold).await;
-    point(Point::SettleTold).await?;
-    let unanswered = || LedgerError::Impossible("a confirm without an answer");
-    answers.into_iter().map(|answer| Ok(answer.ok_or_else(unanswered)?)).collect()
+    Ok((answers, sold))
 }
 
 /// What follows from purchases, once for each sale.

@@ -162,11 +162,8 @@ pub async fn create(State(app): State<App>, headers: HeaderMap, posted: Posted) 
         let slug = to.slug.clone();
         fields.finish()?;
         let units = units(&posted)?;
-        let id = SaleId::new();
-        act(&app, &operator, id, Command::Create(to), None).await?;
-        if let Some(count) = units {
-            act(&app, &operator, id, Command::Seed { count }, None).await?;
-        }
+        let command = Command::Create { settings: to, units };
+        act(&app, &operator, SaleId::new(), command, posted.key()).await?;
         Ok::<_, Problem>(slug)
     };
     let problem = match made.await {
@@ -491,8 +488,13 @@ async fn act(
     command: Command,
     key: Option<String>,
 ) -> Result<(), Problem> {
-    let print = Raw(command.detail().to_string().into_bytes()).fingerprint();
-    let route = format!("page-{} {sale}", command.action());
+    let (route, said) = if let Command::Create { settings, units } = &command {
+        // A new sale has a new id each time; the key belongs to the making.
+        ("page-create".to_owned(), format!("{settings:?} {units:?}"))
+    } else {
+        (format!("page-{} {sale}", command.action()), command.detail().to_string())
+    };
+    let print = Raw(said.into_bytes()).fingerprint();
     let key = key.map(|key| keyed::key(&operator.scope(), &route, key, print));
     let reply = operate(&app.gate, &operator.actor, sale, command, key, |outcome| match outcome {
         Ok(sale) => Reply { status: 200, body: json!(SaleShape::from(sale)) },

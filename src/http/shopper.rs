@@ -281,7 +281,7 @@ async fn party(app: &App, headers: &HeaderMap, right: Right) -> Result<By, Probl
     }
     let refused = match Caller::of(app, headers).await {
         Ok(Some(caller)) => match caller.demand(right) {
-            Ok(()) => return Ok(By::Shop),
+            Ok(()) => return Ok(By::Shop { scope: caller.scope() }),
             Err(refused) => refused,
         },
         Ok(None) => shopper.refusal("hold"),

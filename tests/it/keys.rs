@@ -1,9 +1,14 @@
 //! `Idempotency-Key`: the same key and body get the same answer, however often and on whichever gateway.
 
 use reqwest::Method;
+use ropeline::flow::operate::{Command, operate};
+use ropeline::flow::{FlowError, Refusal, keyed};
+use ropeline::sale::{SaleId, Settings};
 use serde_json::{Value, json};
 use sqlx::Connection;
 
+use crate::recovery::gate;
+use crate::staff::{key_of, post};
 use crate::support::{ADMIN_KEY, Answer, Gateway, Place, Sale, Shop, Shopper, all, eventually};
 
 const KEY: &str = "idempotency-key";
@@ -288,4 +293,96 @@ async fn another_gateway_gives_the_same_answer_after_the_first_is_gone() {
     let again = shop.request(Method::POST, &format!("/api/v1/holds/{hold}/confirm"));
     let again = again.bearer_auth(&ana.credential).header(KEY, "buy").json(&json!({}));
     same(&Answer::of(again).await, &bought);
+}
+
+#[tokio::test]
+async fn each_key_of_the_api_has_idempotency_keys_of_its_own() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({})).await;
+    let ana = sale.join().await;
+    let hold = ana.hold().await;
+    let till = key_of(&shop.make_key("till", "checkout").await);
+    let desk = key_of(&shop.make_key("desk", "operator").await);
+    let confirm = async |key: &str, reference: &str| {
+        let call = shop.by_key(key, Method::POST, &format!("/api/v1/holds/{hold}/confirm"));
+        let body = json!({ "payment_reference": reference });
+        Answer::of(call.header(KEY, "order-4711").json(&body)).await
+    };
+    let first = confirm(&till, "card-1").await;
+    assert_eq!(first.status, 200, "{}", first.text);
+    confirm(&till, "card-2").await.is_problem(422, "idempotency-key-reused");
+    // The same text of somebody else is another key: neither an answer that was another's, nor a refusal.
+    for other in [desk.as_str(), ADMIN_KEY] {
+        let answer = confirm(other, "card-3").await;
+        assert_eq!((answer.status.as_u16(), &answer.body["order"]), (200, &first.body["order"]));
+    }
+    let sql = shop.place.sql().await;
+    let callers = "SELECT count(DISTINCT caller) FROM idempotency_keys WHERE key = 'order-4711'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(callers).fetch_one(&sql).await.unwrap(), 3);
+    same(&confirm(&till, "card-1").await, &first);
+}
+
+#[tokio::test]
+async fn a_step_that_fails_under_its_key_has_given_it_up_before_it_answers() {
+    let shop = Shop::open().await;
+    let sale = shop.sale(json!({})).await;
+    let gate = gate(&shop).await;
+    let id: SaleId = sale.id.parse().unwrap();
+    let now = gate.sale(&sale.id).await.unwrap().settings;
+    let stale = Settings { name: "An older name".into(), ..now.clone() };
+    let sql = shop.place.sql().await;
+    let held =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'
+                            GROUP BY pid HAVING count(*) > 1)";
+    for round in 0..50 {
+        let key = keyed::key("test", "change", format!("stale {round}"), vec![1]);
+        let command = Command::Change {
+            from: stale.clone(),
+            to: Settings { name: format!("Name {round}"), ..now.clone() },
+            said: json!({}),
+        };
+        let render = |_: &Result<ropeline::sale::Sale, Refusal>| unreachable!("nothing is stored");
+        let refused = operate(&gate, "test", id, command, Some(key), render).await;
+        assert!(matches!(refused, Err(FlowError::Refused(Refusal::Stale))), "{refused:?}");
+        // The key and the sale, locked in one transaction.
+        assert_eq!(sqlx::query_scalar::<_, i64>(held).fetch_one(&sql).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_sale_that_is_made_with_its_units_in_the_console_is_made_once_whatever_is_clicked_twice()
+{
+    let shop = Shop::open().await;
+    let cookie = shop.log_in_by_key().await;
+    let page = shop.page(&cookie, "/admin").await.text;
+    let field = "name=\"idempotency_key\" value=\"";
+    let at = page.find(field).expect("the form has a key") + field.len();
+    let key = page[at..].split('"').next().unwrap();
+    let form = [
+        ("name", "Boots"),
+        ("slug", "boots"),
+        ("units", "7"),
+        ("checkout", "builtin"),
+        ("idempotency_key", key),
+    ];
+    let clicks = (0..3).map(|_| post(&shop, "/admin/sales", &cookie, &form));
+    for answer in futures_util::future::join_all(clicks).await {
+        assert_eq!(answer.status, 303, "{}", answer.text);
+        assert_eq!(answer.header("location"), "/admin/sales/boots?done=create");
+    }
+    let sale = shop.ask("/sales/boots").await.body;
+    assert_eq!(sale["seeded"], 7);
+    let audit = shop.ask("/sales/boots/audit").await.body;
+    let actions: Vec<_> =
+        audit["items"].as_array().unwrap().iter().map(|item| &item["action"]).collect();
+    assert_eq!(actions, ["seed", "create"]);
+    let sql = shop.place.sql().await;
+    let commits = "SELECT count(DISTINCT xmin::text) FROM audit WHERE action IN ('seed', 'create')";
+    assert_eq!(sqlx::query_scalar::<_, i64>(commits).fetch_one(&sql).await.unwrap(), 1);
+    // Another form with a slug that is taken is refused, and leaves nothing behind.
+    let other = [("name", "Boots"), ("slug", "boots"), ("units", "9"), ("checkout", "builtin")];
+    assert_eq!(post(&shop, "/admin/sales", &cookie, &other).await.status, 409);
+    assert_eq!(shop.ask("/sales/boots").await.body["seeded"], 7);
 }

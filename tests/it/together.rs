@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{ADMIN_KEY, Answer, Sale, Shop, eventually};
+use crate::support::{ADMIN_KEY, Answer, Gateway, Sale, Shop, eventually};
 
 /// More than one group holds.
 const MANY: u32 = 80;
@@ -107,4 +107,31 @@ async fn in_a_group_nobodys_refusal_is_anybody_elses() {
     let again = calls[0].send(&shop).await;
     assert_eq!(again.text, answers[0].text, "a refusal is the answer under its key, too");
     sale.adds_up().await;
+}
+
+#[tokio::test]
+async fn two_confirms_with_one_key_that_arrive_together_get_one_answer() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(MANY, json!({})).await;
+    let holds = holds(&sale).await;
+    let calls: Vec<Call> =
+        holds[..40].iter().chain(&holds[..40]).map(|hold| Call::new(hold, hold)).collect();
+    let answers = at_once(&shop, &calls).await;
+    let (firsts, seconds) = answers.split_at(40);
+    for (first, second) in firsts.iter().zip(seconds) {
+        assert_eq!((first.status.as_u16(), second.status.as_u16()), (200, 200), "{}", second.text);
+        assert_eq!(first.text, second.text);
+    }
+    // On two gateways, which share no group.
+    let gateway = Gateway::start(&shop.place, false).await;
+    let base = format!("http://{}", gateway.address);
+    let other = Shop { base, gateway, place: shop.place.clone(), client: shop.client.clone() };
+    eventually("it is ready", async || other.get("/readyz").await.status == 200).await;
+    for hold in &holds[40..] {
+        let call = Call::new(hold, hold);
+        let (here, there) = tokio::join!(call.send(&shop), call.send(&other));
+        assert_eq!((here.status.as_u16(), there.status.as_u16()), (200, 200), "{}", there.text);
+        assert_eq!(here.text, there.text);
+    }
+    other.gateway.stop().await;
 }

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Begun, FlowError, Gate, Refusal, Reply, begin};
+use super::keyed::{self, Kept};
+use super::{FlowError, Gate, Refusal, Reply};
 use crate::ledger::{Holder, Ledger, Removed, SessionOf, Tx};
 use crate::sale::{ApiKeyId, Fault, OperatorId, Role};
 
@@ -109,15 +110,14 @@ pub async fn add(
     faults.extend(password_faults(&new.name, &new.password));
     demand_none(faults)?;
     let hash = gate.hashing.hash(new.password).await?;
-    let mut tx = match begin(gate, key.as_ref()).await? {
-        Begun::Fresh(tx) => tx,
-        Begun::Replay(reply) => return Ok(reply),
+    let step = async |tx: &mut Tx| {
+        let made = write_operator(tx, actor, &new.name, new.role, &hash).await?;
+        Ok((render(&made), made))
     };
-    let made = write_operator(&mut tx, actor, &new.name, new.role, &hash).await?;
-    let reply = render(&made);
-    if let Some(key) = &key {
-        tx.store(key, reply.status, &reply.body).await?;
-    }
+    let (tx, reply, made) = match keyed::under_key(gate, key.as_ref(), step).await? {
+        Kept::Now(tx, reply, made) => (tx, reply, made),
+        Kept::Before(reply) => return Ok(reply),
+    };
     tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
     tracing::info!(actor, operator = made.name, role = made.role.as_str(), "operator added");
     Ok(reply)
@@ -229,24 +229,33 @@ pub async fn make_key(
         faults.push(Fault::new("expires_at", "must be later than now"));
     }
     demand_none(faults)?;
-    let mut tx = match begin(gate, key.as_ref()).await? {
-        Begun::Fresh(tx) => tx,
-        Begun::Replay(reply) => return Ok(reply),
+    let secret = format!("{KEY_PREFIX}{}", random_secret());
+    let step = async |tx: &mut Tx| {
+        let made = write_key(tx, actor, &new, &secret).await?;
+        Ok((render(&made, None), made))
     };
+    let (tx, made) = match keyed::under_key(gate, key.as_ref(), step).await? {
+        Kept::Now(tx, _, made) => (tx, made),
+        Kept::Before(reply) => return Ok(reply),
+    };
+    tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
+    Ok(render(&made, Some(&secret)))
+}
+
+async fn write_key(
+    tx: &mut Tx,
+    actor: &str,
+    new: &NewApiKey,
+    secret: &str,
+) -> Result<ApiKey, FlowError> {
     tx.exclude_accounts().await?;
     if tx.is_name_taken(&new.name).await? {
         return Err(Refusal::NameTaken.into());
     }
-    let secret = format!("{KEY_PREFIX}{}", random_secret());
-    let made = tx.add_api_key(&new, &access::digest(&secret), &secret[..HINT], actor).await?;
+    let made = tx.add_api_key(new, &access::digest(secret), &secret[..HINT], actor).await?;
     let detail: Value = json!({ "role": new.role.as_str(), "expires_at": new.expires_at });
     tx.audit_account(actor, "key-add", &new.name, &detail).await?;
-    if let Some(key) = &key {
-        let stored = render(&made, None);
-        tx.store(key, stored.status, &stored.body).await?;
-    }
-    tx.commit().await.map_err(|error| FlowError::Unknown(error.into()))?;
-    Ok(render(&made, Some(&secret)))
+    Ok(made)
 }
 
 /// Revokes a key. Repeated, the same.

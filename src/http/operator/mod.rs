@@ -23,7 +23,7 @@ use super::problem::{Code, Problem, ProblemShape};
 use super::shapes::{HealthShape, ReconciliationShape, SaleShape, SeededShape, StatsShape};
 use crate::flow::accounts::Key;
 use crate::flow::lists::stats as count;
-use crate::flow::operate::{Command, Render, answered, operate};
+use crate::flow::operate::{Command, Render, operate};
 use crate::flow::{Refusal, Reply, audit, keyed, leave};
 use crate::sale::{Fault, Sale, SaleId, Ticket};
 use based_on::{demand_base, etag, with_etag};
@@ -75,7 +75,7 @@ fn key_of(
 ) -> Result<Option<Key>, Problem> {
     let route = match command {
         // A new sale has a new id each time; the key belongs to the making.
-        Command::Create(_) => "create".to_owned(),
+        Command::Create { .. } => "create".to_owned(),
         Command::Change { .. }
         | Command::Seed { .. }
         | Command::Withdraw { .. }
@@ -110,7 +110,7 @@ pub async fn create(
     let mut fields = body.fields()?;
     let to = new_settings(&mut fields, AsOf::now(&app));
     fields.finish()?;
-    let command = Command::Create(to);
+    let command = Command::Create { settings: to, units: None };
     apply(&app, &operator, SaleId::new(), command, (&headers, &body), render_created).await
 }
 
@@ -159,7 +159,7 @@ pub async fn change(
             // A repeat of a change that was made is answered as it was.
             let key = key_of(&operator, sale.id, &command, (&headers, &body))?;
             let Some(key) = key else { return Err(problem) };
-            let reply = answered(&app.gate, &key).await?.ok_or(problem)?;
+            let reply = keyed::answered(&app.gate, &key).await?.ok_or(problem)?;
             return Ok(with_etag(&etag(&reply.body), reply.into_response()));
         }
         match apply(&app, &operator, sale.id, command, (&headers, &body), render_sale).await {

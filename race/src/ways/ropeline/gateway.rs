@@ -96,7 +96,7 @@ async fn open_sale(gate: &Arc<Gate>, stock: u32) -> Result<Arc<Line>> {
         admit_interval_ms: 10,
         ..Settings::default()
     };
-    tell(gate, sale, Command::Create(settings)).await?;
+    tell(gate, sale, Command::Create { settings, units: None }).await?;
     tell(gate, sale, Command::Seed { count: i32::try_from(stock)? }).await?;
     tell(gate, sale, Command::Open).await?;
     sleep(OPEN_BEFORE).await;
@@ -110,6 +110,6 @@ async fn buy_early(gate: &Arc<Gate>, line: &Line) -> Result<()> {
     let hold = admitted(gate, line, Claim { sale: line.id, ticket, seq, generation: 0 }).await?;
     let hold = hold.context("there is a unit for each")?;
     let confirm = Settle::Confirm { payment_reference: None };
-    settle(gate, By::Shop, hold, confirm, None, status).await?;
+    settle(gate, By::Shop { scope: "race".into() }, hold, confirm, None, status).await?;
     Ok(())
 }
