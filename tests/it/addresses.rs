@@ -28,7 +28,7 @@ async fn a_slug_that_an_open_sale_had_leads_on() {
         assert_eq!(page, (308, "/s/third/checkout".into()));
         // Forms and calls work by the old name.
         assert_eq!(shop.get(&format!("/api/v1/sales/{old}")).await.body["slug"], "third");
-        let joined = post(&shop, &format!("/s/{old}/join"), "", &[]).await;
+        let joined = post(&shop, &format!("/s/{old}/join"), "ropeline-keeps=1", &[]).await;
         assert_eq!(joined.status, 303, "{}", joined.text);
         let state = format!("/api/v1/sales/{old}/tickets/{}", ana.ticket);
         assert_eq!(Answer::of(ana.request(Method::GET, &state)).await.body["state"], "admitted");

@@ -66,8 +66,7 @@ impl House {
         ensure!(gate.missing().is_empty(), "not ready: {:?}", gate.missing());
         let handle = runtime.handle().clone();
         // Not by the clock: it waits for confirms.
-        let confirmer = gate.clone();
-        handle.spawn(async move { together::keep(&confirmer).await });
+        handle.block_on(async { together::start(&gate) });
         // Until the process ends.
         let serving = serve::serve(listener, app, MOST_CONNECTIONS, CancellationToken::new());
         thread::spawn(move || runtime.block_on(serving));
