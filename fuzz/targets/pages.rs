@@ -8,8 +8,8 @@ use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use ropeline::http::views::{
     AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage,
-    CheckoutPage, FieldError, Flash, Form, ProblemPage, ReceiptPage, RoomPage, SaleRow, SaleStatus,
-    Standing, StoryLine, Ticket,
+    CheckoutPage, FieldError, Flash, Form, PaymentsPart, ProblemPage, ReceiptPage, RefusedNote,
+    RoomPage, SaleRow, SaleStatus, Standing, StoryLine, Ticket,
 };
 use serde_json::{Value, json};
 
@@ -118,6 +118,16 @@ fn hold() -> Value {
 fn order(words: &Words) -> Value {
     json!({"id": "0198d", "hold": "0198c", "sale": "0198a", "unit": 4, "ticket": "0198b",
         "payment_reference": words.reference, "confirmed_at": at()})
+}
+
+fn payments(words: &Words) -> PaymentsPart {
+    let text = words.reference.clone().unwrap_or_default();
+    let row = json!({"id": "1", "reference": text, "kind": "duplicate", "source": "shopper",
+        "seen_by": words.name, "first_seen_at": at(), "hold": "0198c", "ticket": "0198b",
+        "order": "0198d", "order_reference": words.notice, "used_before": ["0198e"]});
+    let (note, detail) = (words.name.clone(), words.fault.clone());
+    let refused = Some(RefusedNote { payment: "1".into(), note, detail });
+    PaymentsPart { open: 1, rows: vec![read(row)], refused }
 }
 
 fn form(name: &'static str, words: &Words) -> Form {
@@ -236,6 +246,7 @@ fn console(words: &Words) -> [String; 3] {
         forms,
         form_key: "key".into(),
         found: Vec::new(),
+        payments: payments(words),
         orders: vec![read(order(words))],
         holds: vec![read(hold())],
         repairs: Vec::new(),

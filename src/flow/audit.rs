@@ -16,7 +16,7 @@ use super::recover::{self, Loss};
 use super::watch::{self, Line};
 use super::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
-use crate::ledger::{Fate, Writing};
+use crate::ledger::{Fate, Payment, Writing};
 use crate::live::{Known, LOAD_PAGE, PAGE, Survey, Waiter};
 use crate::sale::{Sale, SaleId, SaleState, Seq, Ticket};
 use crate::telemetry;
@@ -29,17 +29,29 @@ const MOST_NAMED: usize = 10_000;
 /// for it stays bounded. Two pages that do not quite match differ in a few thousand.
 const MOST_APART: usize = 50_000;
 
+/// The check of money that fits no order.
+const PAYMENTS: &str = "payments";
+/// Most references of payments that a reconciliation names; the list of payments has them all.
+const MOST_PAYMENTS: i64 = 100;
+
 /// One line of a reconciliation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckLine {
     pub name: &'static str,
     pub expected: i64,
     pub actual: i64,
+    /// With `payments`: what waits for a person.
+    pub payments: Vec<Payment>,
 }
 
 impl CheckLine {
     pub fn ok(&self) -> bool {
         self.expected == self.actual
+    }
+
+    /// Whether a person decides what is right, and the stores do not differ.
+    pub fn is_for_people(&self) -> bool {
+        self.name == PAYMENTS
     }
 }
 
@@ -131,7 +143,8 @@ pub async fn reconcile(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, 
 }
 
 async fn compare(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowError> {
-    let line = |name, expected, actual| CheckLine { name, expected, actual };
+    let line = |name, expected, actual| CheckLine { name, expected, actual, payments: Vec::new() };
+    let (open, payments) = gate.ledger.open_payments(sale.id, MOST_PAYMENTS).await?;
     // All of it at one moment, so that it must be equal.
     let found = gate.ledger.verify(sale.id).await?;
     let (rows, counters) = (found.rows, found.counters);
@@ -141,6 +154,7 @@ async fn compare(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowEr
         line("faults that stopped the sale", 0, i64::from(sale.fault.is_some())),
         line("orders", rows.sold, rows.orders),
         line("tickets admitted", rows.held + rows.sold + rows.returned, rows.admitted),
+        CheckLine { payments, ..line(PAYMENTS, 0, open) },
     ];
     let counted = rows.named().into_iter().zip(counters.named());
     lines.extend(counted.map(|((name, rows), (_, counter))| line(name, rows, counter)));

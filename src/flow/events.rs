@@ -1,4 +1,4 @@
-//! The event log of a sale: six lists of the ledger, each in order of time, merged into one as they are read.
+//! The event log of a sale: seven lists of the ledger, each in order of time, merged into one as they are read.
 //! A page of each is in memory, however long the sale was.
 
 use std::collections::VecDeque;
@@ -30,7 +30,7 @@ struct Merge {
     gate: Arc<Gate>,
     sale: SaleId,
     until: Timestamp,
-    sources: [Source; 6],
+    sources: [Source; 7],
 }
 
 impl Merge {

@@ -19,6 +19,7 @@ mod mistakes;
 pub mod moves;
 pub mod operate;
 pub mod past;
+pub mod payments;
 pub mod plan;
 pub mod purchases;
 pub mod recover;
@@ -110,6 +111,8 @@ pub enum Refusal {
     NoSuchTicket,
     #[error("there is no such hold")]
     NoSuchHold,
+    #[error("there is no such payment")]
+    NoSuchPayment,
     #[error("there is no such operator")]
     NoSuchOperator,
     #[error("there is no such key")]
@@ -146,6 +149,8 @@ pub enum Refusal {
     AlreadyInLine,
     #[error("this hold has ended")]
     HoldEnded(HoldState),
+    #[error("this hold has ended; the payment reference is kept for an operator")]
+    HoldEndedPaid(HoldState),
     #[error("this sale's purchases are confirmed by the shop")]
     ShopConfirms,
     #[error("somebody else changed this sale just now")]

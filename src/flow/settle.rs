@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout};
 use super::keyed::{self, Kept};
 use super::{FlowError, Gate, Refusal, Reply, together};
 use crate::faults::{Point, point};
-use crate::ledger::{Confirmed, Key, Tx};
-use crate::sale::{Checkout, Claim, Hold, HoldId, HoldState};
+use crate::ledger::{Confirmed, Key, LedgerError, Noted, Payer, PaymentKind, Purchase, Tx};
+use crate::sale::{Checkout, Claim, Fault, Hold, HoldId, HoldState, OrderId};
 use crate::telemetry;
 
 /// Longest wait for Postgres before the outcome is called unknown.
@@ -24,8 +24,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 pub enum By {
     /// A shopper, with the credentials that came along; one of them must be the hold's.
     Shopper(Vec<Claim>),
-    /// The shop's backend, or an operator, with an API key; and whose idempotency keys come with it.
-    Shop { scope: String },
+    /// The shop's backend, or an operator, with an API key or a session; whose idempotency keys come with it, and
+    /// the name for a person who looks.
+    Shop { scope: String, name: String },
 }
 
 impl By {
@@ -49,8 +50,16 @@ impl By {
     /// Whose idempotency keys these are. A shopper's are for the holds of one ticket; each hold is in the route.
     pub fn scope(&self) -> &str {
         match self {
-            Self::Shop { scope } => scope,
+            Self::Shop { scope, .. } => scope,
             Self::Shopper(_) => "shopper",
+        }
+    }
+
+    /// Who sent the payment reference.
+    fn payer(self) -> Payer {
+        match self {
+            Self::Shop { name, .. } => Payer { is_shop: true, name },
+            Self::Shopper(_) => Payer::shopper(),
         }
     }
 }
@@ -71,8 +80,24 @@ impl Settle {
     }
 }
 
+/// A hold that has ended as was asked, and what its answer says of the payment reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    pub hold: Hold,
+    /// The order has another payment reference already; this one is kept beside it.
+    pub is_duplicate: bool,
+    /// Orders that had the same payment reference before.
+    pub used_before: Vec<OrderId>,
+}
+
+impl Settled {
+    fn plain(hold: Hold) -> Self {
+        Self { hold, is_duplicate: false, used_before: Vec::new() }
+    }
+}
+
 /// Turns what happened into the answer that goes out and is stored.
-pub type Render = fn(&Result<Hold, Refusal>) -> Reply;
+pub type Render = fn(&Result<Settled, Refusal>) -> Reply;
 
 /// Confirms or releases a hold.
 ///
@@ -130,9 +155,10 @@ async fn run(
     point(Point::SettleAllowed).await?;
     match settle {
         Settle::Confirm { payment_reference } => {
-            together::confirm(&gate, id, payment_reference, key, render).await
+            let payer = by.payer();
+            together::confirm(&gate, id, (payment_reference, payer), key, render).await
         }
-        Settle::Release => alone(&gate, id, &settle, key, render).await,
+        Settle::Release => alone(&gate, id, End::Release, key, render).await,
     }
 }
 
@@ -140,12 +166,12 @@ async fn run(
 pub(super) async fn alone(
     gate: &Arc<Gate>,
     id: HoldId,
-    settle: &Settle,
+    how: End<'_>,
     key: Option<Key>,
     render: Render,
 ) -> Result<Reply, FlowError> {
     let step = async |tx: &mut Tx| {
-        let (ended, changed) = flip(tx, id, settle).await?;
+        let (ended, changed) = flip(tx, id, how).await?;
         Ok((render(&ended), (ended, changed)))
     };
     let (tx, reply, (ended, changed)) = match keyed::under_key(gate, key.as_ref(), step).await? {
@@ -163,7 +189,7 @@ pub(super) async fn alone(
     }
     tx.commit().await?;
     point(Point::SettleCommitted).await?;
-    if let (Ok(hold), true) = (&ended, changed) {
+    if let (Ok(Settled { hold, .. }), true) = (&ended, changed) {
         counter!(telemetry::HOLDS_ENDED, "state" => hold.state.as_str()).increment(1);
         if hold.state == HoldState::Released {
             super::expire::give_back(gate, hold.sale, &[hold.unit]).await;
@@ -197,25 +223,59 @@ async fn is_allowed(gate: &Gate, by: &By, id: HoldId, settle: &Settle) -> Result
     }
 }
 
+/// One hold's end, for a transaction of its own.
+#[derive(Clone, Copy)]
+pub(super) enum End<'a> {
+    Confirm(Purchase<'a>),
+    Release,
+}
+
 /// Ends the hold; says how it stands and whether this changed it. Repeating what was done is no refusal.
 async fn flip(
     tx: &mut Tx,
     id: HoldId,
-    settle: &Settle,
-) -> Result<(Result<Hold, Refusal>, bool), FlowError> {
-    let (hold, changed, wanted) = match settle {
-        Settle::Confirm { payment_reference } => {
-            match tx.confirm(id, payment_reference.as_deref()).await? {
-                Confirmed::Now(hold) => (hold, true, HoldState::Confirmed),
-                Confirmed::Before(hold) => (hold, false, HoldState::Confirmed),
-                Confirmed::Unknown => return Err(Refusal::NoSuchHold.into()),
+    how: End<'_>,
+) -> Result<(Result<Settled, Refusal>, bool), FlowError> {
+    match how {
+        End::Confirm(purchase) => {
+            let done = tx.confirm_all(&[purchase]).await?.into_iter().next();
+            let (confirmed, noted) =
+                done.ok_or(LedgerError::Impossible("a purchase without an answer"))?;
+            let is_now = matches!(confirmed, Confirmed::Now(_));
+            match outcome(confirmed, noted) {
+                Err(Refusal::NoSuchHold) => Err(Refusal::NoSuchHold.into()),
+                done => Ok((done, is_now)),
             }
         }
-        Settle::Release => {
+        End::Release => {
             let (hold, changed) = tx.release(id).await?.ok_or(Refusal::NoSuchHold)?;
-            (hold, changed, HoldState::Released)
+            let is_released = hold.state == HoldState::Released;
+            let refusal = Refusal::HoldEnded(hold.state);
+            Ok((if is_released { Ok(Settled::plain(hold)) } else { Err(refusal) }, changed))
         }
+    }
+}
+
+/// What a confirm is answered with, its payment reference included.
+pub(super) fn outcome(confirmed: Confirmed, noted: Noted) -> Result<Settled, Refusal> {
+    let hold = match confirmed {
+        Confirmed::Unknown => return Err(Refusal::NoSuchHold),
+        Confirmed::Now(hold) | Confirmed::Before(hold) => hold,
     };
-    let ended = if hold.state == wanted { Ok(hold) } else { Err(Refusal::HoldEnded(hold.state)) };
-    Ok((ended, changed))
+    let is_sold = hold.state == HoldState::Confirmed;
+    match noted {
+        Noted::TooMany(most) => {
+            let detail = format!(
+                "this hold has {most} payment references besides its order's, the most that are kept; this one was not \
+                 kept"
+            );
+            Err(Refusal::Invalid(vec![Fault::new("payment_reference", detail)]))
+        }
+        Noted::Kept { kind, used_before, .. } if is_sold => {
+            Ok(Settled { hold, is_duplicate: kind == PaymentKind::Duplicate, used_before })
+        }
+        Noted::Kept { .. } => Err(Refusal::HoldEndedPaid(hold.state)),
+        Noted::Nothing if is_sold => Ok(Settled::plain(hold)),
+        Noted::Nothing => Err(Refusal::HoldEnded(hold.state)),
+    }
 }

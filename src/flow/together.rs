@@ -11,10 +11,10 @@ use metrics::{counter, histogram};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::settle::{self, Render, Settle};
+use super::settle::{self, End, Render};
 use super::{FlowError, Gate, Refusal, Reply, keyed, operate};
 use crate::faults::{Point, point};
-use crate::ledger::{Confirmed, Key, LedgerError, Purchase, Stored, Tx};
+use crate::ledger::{Confirmed, Key, LedgerError, Payer, Purchase, Stored, Tx};
 use crate::sale::{Hold, HoldId, HoldState};
 use crate::tasks::{Task, Work};
 use crate::telemetry;
@@ -33,14 +33,22 @@ const GROUP_WITHIN: Duration = Duration::from_secs(3);
 pub(super) struct Waiting {
     pub id: HoldId,
     pub payment_reference: Option<String>,
+    pub payer: Payer,
     pub key: Option<Key>,
     pub render: Render,
     answer: oneshot::Sender<Result<Reply, FlowError>>,
 }
 
 impl Waiting {
-    fn how(&self) -> Settle {
-        Settle::Confirm { payment_reference: self.payment_reference.clone() }
+    fn purchase(&self) -> Purchase<'_> {
+        let payment_reference = self.payment_reference.as_deref();
+        Purchase { hold: self.id, payment_reference, payer: &self.payer }
+    }
+
+    /// Confirms it in a transaction of its own.
+    async fn alone(&self, gate: &Arc<Gate>) -> Result<Reply, FlowError> {
+        let how = End::Confirm(self.purchase());
+        settle::alone(gate, self.id, how, self.key.clone(), self.render).await
     }
 }
 
@@ -61,16 +69,14 @@ impl Default for Confirms {
 pub(super) async fn confirm(
     gate: &Arc<Gate>,
     id: HoldId,
-    payment_reference: Option<String>,
+    (payment_reference, payer): (Option<String>, Payer),
     key: Option<Key>,
     render: Render,
 ) -> Result<Reply, FlowError> {
     let (answer, answered) = oneshot::channel();
-    let waiting = Waiting { id, payment_reference, key, render, answer };
+    let waiting = Waiting { id, payment_reference, payer, key, render, answer };
     if let Err(refused) = gate.confirms.arriving.try_send(waiting) {
-        let waiting = refused.into_inner();
-        let how = waiting.how();
-        return settle::alone(gate, waiting.id, &how, waiting.key, waiting.render).await;
+        return refused.into_inner().alone(gate).await;
     }
     answered.await.unwrap_or(Err(FlowError::Unavailable("gateway", None)))
 }
@@ -170,10 +176,9 @@ fn first_of_each(group: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
 }
 
 async fn by_itself(gate: Arc<Gate>, waiting: Waiting) {
-    let how = waiting.how();
-    let Waiting { id, key, render, answer, .. } = waiting;
+    let reply = waiting.alone(&gate).await;
     // Whoever hung up keeps what was bought; a retry tells.
-    let _ = answer.send(settle::alone(&gate, id, &how, key, render).await);
+    let _ = waiting.answer.send(reply);
 }
 
 /// A group's answers in their order, and what it sold.
@@ -216,25 +221,21 @@ async fn write_in(tx: &mut Tx, group: &[Waiting]) -> Result<Written, FlowError> 
     }
     let fresh: Vec<&Waiting> =
         group.iter().zip(&answers).filter(|(_, a)| a.is_none()).map(|(w, _)| w).collect();
-    let purchases: Vec<Purchase> = fresh
-        .iter()
-        .map(|w| Purchase { hold: w.id, payment_reference: w.payment_reference.as_deref() })
-        .collect();
+    let purchases: Vec<Purchase> = fresh.iter().map(|w| w.purchase()).collect();
     let mut ended = tx.confirm_all(&purchases).await?.into_iter();
     let (mut sold, mut to_store) = (Vec::new(), Vec::new());
     for (waiting, answer) in group.iter().zip(&mut answers).filter(|(_, a)| a.is_none()) {
-        let outcome = match ended.next().ok_or(LedgerError::Impossible("a purchase unanswered"))? {
+        let (confirmed, noted) =
+            ended.next().ok_or(LedgerError::Impossible("a purchase unanswered"))?;
+        match &confirmed {
             Confirmed::Unknown => {
                 *answer = Some(Err(Refusal::NoSuchHold.into()));
                 continue;
             }
-            Confirmed::Now(hold) => {
-                sold.push(hold.clone());
-                Ok(hold)
-            }
-            Confirmed::Before(hold) if hold.state == HoldState::Confirmed => Ok(hold),
-            Confirmed::Before(hold) => Err(Refusal::HoldEnded(hold.state)),
-        };
+            Confirmed::Now(hold) => sold.push(hold.clone()),
+            Confirmed::Before(_) => {}
+        }
+        let outcome = settle::outcome(confirmed, noted);
         let reply = (waiting.render)(&outcome);
         if let Some(key) = &waiting.key {
             to_store.push((key, reply.clone()));

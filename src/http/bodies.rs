@@ -220,6 +220,16 @@ pub struct Confirm {
     payment_reference: Option<String>,
 }
 
+/// What was done about a payment that fitted no order.
+#[derive(ToSchema)]
+#[schema(as = Resolution)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "described, never built: fields are read one by one")]
+pub struct Resolution {
+    #[schema(min_length = 1, max_length = 500, pattern = r"^[^\x00]*[^\x00\s][^\x00]*$")]
+    note: String,
+}
+
 /// The fields of a ticket state that depend on `state`.
 #[derive(ToSchema)]
 #[schema(as = TicketStateFields)]

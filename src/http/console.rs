@@ -1,6 +1,7 @@
 //! The operator's console: make sales, steer them, watch the numbers.
 
 mod forms;
+pub mod payments;
 pub mod ticket;
 
 use axum::extract::{Path, Query, State};
@@ -81,6 +82,7 @@ impl Shown {
             "settings" => "The settings are changed.",
             "notice" => "Everyone in line sees the notice now.",
             "remove" => "The ticket is out of the line.",
+            "resolve-payment" => "The payment is marked as dealt with.",
             _ => return None,
         };
         Some(Flash { text: text.into(), bad: false })
@@ -266,6 +268,7 @@ async fn sale_page(
         stats: parse(json!(stats))?,
         form_key: random_text(),
         found: Vec::new(),
+        payments: payments::part(app, sale.id).await?,
         orders: orders
             .iter()
             .map(|o| parse(json!(OrderShape::with_ticket(o))))

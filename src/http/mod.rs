@@ -244,6 +244,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::events::events_csv))
         .routes(routes!(operator::events::events_jsonl))
         .routes(routes!(operator::lists::audit_trail))
+        .routes(routes!(operator::payments::list))
         .layer(smaller());
     OpenApiRouter::with_openapi(ApiDoc::openapi())
         .merge(lists)
@@ -269,6 +270,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::notice))
         .routes(routes!(operator::tickets::story, operator::remove))
         .routes(routes!(operator::tickets::find_tickets))
+        .routes(routes!(operator::payments::resolve))
         .routes(routes!(operator::stats))
         .routes(routes!(operator::reconciliation))
         .routes(routes!(report::report_json))
@@ -323,6 +325,7 @@ pub fn router(app: App) -> Router {
         .route("/admin/sales/{sale}/find", get(console::ticket::find))
         .route("/admin/sales/{sale}/tickets/{ticket}", get(console::ticket::show))
         .route("/admin/sales/{sale}/tickets/{ticket}/remove", post(console::ticket::remove))
+        .route("/admin/sales/{sale}/payments/{payment}/resolve", post(console::payments::resolve))
         .route("/admin/sales/{sale}/report", get(report::report_page))
         .route("/admin/sales/{sale}/brand", get(brand::form).post(brand::save))
         .route("/admin/sales/{sale}/preview", get(brand::preview).post(brand::preview_draft))

@@ -21,6 +21,8 @@ pub struct Problem {
     pub faults: Vec<Fault>,
     /// The state of an ended hold, for `hold-ended`.
     pub state: Option<&'static str>,
+    /// With `hold-ended`: the payment reference that came is kept for an operator.
+    pub is_reference_kept: bool,
     pub retry_after_seconds: Option<u64>,
 }
 
@@ -100,6 +102,9 @@ pub struct ProblemShape {
     /// The state of the hold, with `hold-ended`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// True with `hold-ended` where a payment reference came: it is kept and listed for an operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_kept: Option<bool>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -124,6 +129,7 @@ impl Problem {
             detail: detail.into(),
             faults: Vec::new(),
             state: None,
+            is_reference_kept: false,
             retry_after_seconds: will_pass.then(|| RETRY_AFTER + rand::rng().random_range(0..=2)),
         }
     }
@@ -156,6 +162,7 @@ impl Problem {
             code: code.into(),
             errors: self.faults.iter().map(fault).collect(),
             state: self.state.map(str::to_owned),
+            reference_kept: self.is_reference_kept.then_some(true),
         })
     }
 
@@ -221,6 +228,7 @@ impl From<Refusal> for Problem {
             Refusal::NoSuchSale
             | Refusal::NoSuchTicket
             | Refusal::NoSuchHold
+            | Refusal::NoSuchPayment
             | Refusal::NoSuchOperator
             | Refusal::NoSuchKey => Code::NotFound,
             Refusal::NameTaken => Code::NameTaken,
@@ -240,6 +248,14 @@ impl From<Refusal> for Problem {
             Refusal::HoldEnded(state) => {
                 let detail = format!("this hold was {} before", state.as_str());
                 return Self { state: Some(state.as_str()), ..Self::new(Code::HoldEnded, detail) };
+            }
+            Refusal::HoldEndedPaid(state) => {
+                let word = state.as_str();
+                let detail = format!(
+                    "this hold was {word} before; the payment reference is kept and listed for an operator"
+                );
+                let problem = Self::new(Code::HoldEnded, detail);
+                return Self { state: Some(word), is_reference_kept: true, ..problem };
             }
             Refusal::ShopConfirms => Code::Forbidden,
             Refusal::Invalid(faults) => return Self::invalid(faults),

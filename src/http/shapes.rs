@@ -1,6 +1,7 @@
 //! The JSON that goes out: one shape for each thing, the same wherever it appears.
 
 pub mod accounts;
+pub mod payments;
 pub mod report;
 
 use jiff::Timestamp;
@@ -14,10 +15,12 @@ use super::told::{Joins, Offer};
 use crate::flow::audit::{CheckLine, RepairLine};
 use crate::flow::lists::{AuditItem, Facts, Stats};
 use crate::flow::selfcheck::Standing;
+use crate::flow::settle::Settled;
 use crate::flow::state::{Stage, TicketState};
 use crate::sale::brand::OwnWords;
 use crate::sale::pace::Reason;
-use crate::sale::{Checkout, Hold, Order, Sale, Stock};
+use crate::sale::{Checkout, Hold, Order, OrderId, Sale, Stock};
+pub use payments::PaymentShape;
 
 /// Where the seeded units are.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
@@ -260,6 +263,32 @@ impl HoldShape {
             seconds_left: if hold.ended_at.is_some() { 0 } else { left },
             ended_at: hold.ended_at,
             order: hold.order.as_ref().map(OrderShape::from),
+        }
+    }
+}
+
+/// A settled hold, with what became of the payment reference that came.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SettledHold)]
+pub struct ConfirmedShape {
+    #[serde(flatten)]
+    pub hold: HoldShape,
+    /// Only where it is true: the order has another payment reference, and this one is kept beside it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate_payment: bool,
+    /// Only where there are any, for an API key or an operator: orders that had this payment reference
+    /// before, at most 20.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reference_used_before: Vec<String>,
+}
+
+impl ConfirmedShape {
+    pub fn new(settled: &Settled) -> Self {
+        let hold = &settled.hold;
+        Self {
+            hold: HoldShape::new(hold, hold.ended_at.unwrap_or(hold.expires_at)),
+            duplicate_payment: settled.is_duplicate,
+            reference_used_before: settled.used_before.iter().map(OrderId::to_string).collect(),
         }
     }
 }
@@ -512,6 +541,8 @@ pub struct Page<T> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reconciliation)]
 pub struct ReconciliationShape {
+    /// Whether both stores and all counts agree. `payments` is not part of it: money that waits for a person
+    /// does not make the books wrong.
     pub consistent: bool,
     pub checks: Vec<CheckShape>,
     /// What the auditor has mended since the sale was made, whichever gateway did it
@@ -525,6 +556,10 @@ pub struct CheckShape {
     pub expected: i64,
     pub actual: i64,
     pub ok: bool,
+    /// With `payments`: the references that wait for a person, the shop's first, at most 100. Those that a
+    /// shopper typed are listed and not counted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<PaymentShape>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -550,9 +585,10 @@ impl ReconciliationShape {
             expected: line.expected,
             actual: line.actual,
             ok: line.ok(),
+            references: line.payments.iter().map(PaymentShape::from).collect(),
         };
         Self {
-            consistent: lines.iter().all(CheckLine::ok),
+            consistent: lines.iter().all(|line| line.ok() || line.is_for_people()),
             checks: lines.iter().map(check).collect(),
             repairs: repairs.iter().map(RepairShape::new).collect(),
         }

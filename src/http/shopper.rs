@@ -15,12 +15,12 @@ use super::caller::{self, Caller, Shopper};
 use super::limits::Source;
 use super::pages::with_cookies;
 use super::problem::{Problem, ProblemShape, respond};
-use super::shapes::{self, FactsShape, HoldShape, JoinedShape, TicketShape};
-use crate::flow::settle::{By, Settle, settle};
+use super::shapes::{self, ConfirmedShape, FactsShape, HoldShape, JoinedShape, TicketShape};
+use crate::flow::settle::{By, Settle, Settled, settle};
 use crate::flow::state::TicketState;
 use crate::flow::watch::{self, Line};
 use crate::flow::{Refusal, Reply, join, keyed, leave, lists, state};
-use crate::sale::{Claim, Fault, Hold, HoldId, Right, SaleId, Ticket};
+use crate::sale::{Claim, Fault, HoldId, Right, SaleId, Ticket};
 
 /// A join's key is its only secret, so a short one is not honoured.
 const SHORTEST_JOIN_KEY: usize = 16;
@@ -226,11 +226,16 @@ pub async fn hold(
 ///
 /// Body `{"payment_reference": "…"}`, optional. By the shopper where the sale's `checkout` is `builtin`; by
 /// an API key always. Repeating it answers 200 with the same order. After 503 `unknown-outcome`, repeat.
+///
+/// Every reference is kept. Another reference for an order that has one: 200 with the order and
+/// `duplicate_payment`. The reference of earlier orders, sent with an API key: 200 with
+/// `reference_used_before`. A reference for a hold that has ended: 409 with `reference_kept`. The sale's
+/// reconciliation lists all of these as `payments` until an operator has resolved them.
 #[utoipa::path(post, path = "/api/v1/holds/{hold}/confirm", tag = "shopper",
     params(("hold" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = Option<Confirm>,
     security(("credential" = []), ("api_key" = [])),
-    responses((status = 200, body = HoldShape), (status = 401, body = ProblemShape),
+    responses((status = 200, body = ConfirmedShape), (status = 401, body = ProblemShape),
               (status = 403, body = ProblemShape), (status = 404, body = ProblemShape),
               (status = 409, body = ProblemShape), (status = 422, body = ProblemShape),
               (status = 503, body = ProblemShape)))]
@@ -281,7 +286,9 @@ async fn party(app: &App, headers: &HeaderMap, right: Right) -> Result<By, Probl
     }
     let refused = match Caller::of(app, headers).await {
         Ok(Some(caller)) => match caller.demand(right) {
-            Ok(()) => return Ok(By::Shop { scope: caller.scope() }),
+            Ok(()) => {
+                return Ok(By::Shop { scope: caller.scope(), name: caller.actor });
+            }
             Err(refused) => refused,
         },
         Ok(None) => shopper.refusal("hold"),
@@ -307,12 +314,9 @@ async fn end(
 }
 
 /// A settled hold, or the refusal, as it goes out.
-pub fn render(outcome: &Result<Hold, Refusal>) -> Reply {
+pub fn render(outcome: &Result<Settled, Refusal>) -> Reply {
     match outcome {
-        Ok(hold) => {
-            let ended = hold.ended_at.unwrap_or(hold.expires_at);
-            Reply { status: 200, body: json!(HoldShape::new(hold, ended)) }
-        }
+        Ok(settled) => Reply { status: 200, body: json!(ConfirmedShape::new(settled)) },
         Err(refusal) => Problem::from(refusal.clone()).reply(),
     }
 }

@@ -19,11 +19,20 @@ pub enum EventKind {
     /// A hold was given back or ran out.
     Returned,
     Confirmed,
+    /// A payment reference came that is not the first of an order.
+    Payment,
 }
 
 impl EventKind {
-    pub const ALL: [Self; 6] =
-        [Self::Action, Self::Joined, Self::Gone, Self::Admitted, Self::Returned, Self::Confirmed];
+    pub const ALL: [Self; 7] = [
+        Self::Action,
+        Self::Joined,
+        Self::Gone,
+        Self::Admitted,
+        Self::Returned,
+        Self::Confirmed,
+        Self::Payment,
+    ];
 }
 
 /// One thing that happened. What does not belong to its kind is none.
@@ -32,7 +41,7 @@ pub struct Event {
     pub at: Timestamp,
     /// Tells events of one kind at one moment apart.
     pub tie: i64,
-    /// `joined`, `left`, `removed`, `admitted`, `released`, `expired`, `confirmed` or `action`.
+    /// `joined`, `left`, `removed`, `admitted`, `released`, `expired`, `confirmed`, `payment` or `action`.
     pub event: String,
     pub ticket: Option<Uuid>,
     pub number: Option<i64>,
@@ -181,7 +190,28 @@ impl Ledger {
                 .fetch_all(pool)
                 .await?
             }
+            EventKind::Payment => self.payment_events(sale, until, after, limit).await?,
         };
         Ok(rows.into_iter().map(Event::from).collect())
+    }
+
+    async fn payment_events(
+        &self,
+        sale: SaleId,
+        until: Timestamp,
+        after: (Timestamp, i64),
+        limit: i64,
+    ) -> Result<Vec<EventRow>, LedgerError> {
+        let rows =
+            page!("payment_references p JOIN holds h ON h.id = p.hold_id WHERE p.sale_id = $1",
+              r#"'payment' AS "event!", h.ticket AS "ticket?", h.seq AS "number?",
+                 p.hold_id AS "hold?", h.unit_no AS "unit?", p.order_id,
+                 p.reference AS "payment_reference?", p.seen_by AS "actor?", p.kind AS "action?",
+                 jsonb_build_object('payment', p.id::text, 'used_before', p.used_before)
+                     AS "detail?""#,
+              "p.first_seen_at", "p.id"; sale, until, after, limit)
+            .fetch_all(&self.reads)
+            .await?;
+        Ok(rows)
     }
 }

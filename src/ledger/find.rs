@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::joins::Fate;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, Payment};
 use crate::sale::{Hold, SaleId, Seq, Ticket};
 
 /// Most tickets that one search finds: a payment reference may be on several orders.
@@ -20,6 +20,8 @@ pub struct Story {
     /// When it was admitted, left or was removed.
     pub ended_at: Option<Timestamp>,
     pub hold: Option<Hold>,
+    /// Payment references of the hold besides its order's.
+    pub payments: Vec<Payment>,
 }
 
 impl Ledger {
@@ -31,7 +33,10 @@ impl Ledger {
                UNION SELECT ticket FROM joins WHERE sale_id = $1 AND seq = $3
                UNION SELECT ticket FROM holds WHERE sale_id = $1 AND id = $2
                UNION SELECT ticket FROM orders WHERE sale_id = $1 AND id = $2
-               UNION SELECT ticket FROM orders WHERE sale_id = $1 AND payment_reference = $4
+               UNION (SELECT ticket FROM orders
+                      WHERE sale_id = $1 AND payment_reference = $4 LIMIT $5)
+               UNION (SELECT h.ticket FROM payment_references p JOIN holds h ON h.id = p.hold_id
+                      WHERE p.sale_id = $1 AND p.reference = $4 LIMIT $5)
                LIMIT $5"#,
             sale.0,
             Uuid::parse_str(text).ok(),
@@ -52,6 +57,10 @@ impl Ledger {
         let Some(row) = row.fetch_optional(&self.reads).await? else { return Ok(None) };
         let fate = Fate::parse(&row.state)?;
         let hold = if fate == Fate::Admitted { self.hold_of(sale, ticket).await? } else { None };
+        let payments = match &hold {
+            Some(hold) => self.payments_of(hold.id).await?,
+            None => Vec::new(),
+        };
         Ok(Some(Story {
             ticket,
             seq: Seq(row.seq),
@@ -59,6 +68,7 @@ impl Ledger {
             fate,
             ended_at: row.ended_at.map(jiff_sqlx::Timestamp::to_jiff),
             hold,
+            payments,
         }))
     }
 }

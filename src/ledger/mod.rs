@@ -17,6 +17,7 @@ mod mistakes;
 mod moves;
 mod operators;
 mod orders;
+mod payments;
 mod recovery;
 mod report;
 mod sales;
@@ -48,6 +49,7 @@ pub use lists::Cursor;
 pub use moves::Moved;
 pub use operators::{AccountChange, Operator, Removed};
 pub use orders::{Confirmed, Purchase};
+pub use payments::{Noted, Payer, Payment, PaymentKind};
 pub use report::{
     Action, CameTrue, Chances, Counted, Holds, Percentiles, Point, Ranges, Shown, Tickets,
 };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::shopper::names;
-use crate::support::Shop;
+use crate::support::{ADMIN_KEY, Answer, Shop};
 
 /// Every call that is promised.
 const CALLS: &str = "
@@ -34,6 +34,8 @@ const CALLS: &str = "
     get /api/v1/admin/sales/{sale}/orders
     get /api/v1/admin/sales/{sale}/audit
     get /api/v1/admin/sales/{sale}/orders.csv
+    get /api/v1/admin/sales/{sale}/payments
+    post /api/v1/admin/sales/{sale}/payments/{payment}/resolve
     get /api/v1/admin/sales/{sale}/reconciliation
     get /api/v1/admin/sales/{sale}/report
     get /api/v1/admin/sales/{sale}/report.csv
@@ -196,12 +198,22 @@ async fn what_is_answered_has_the_fields_that_are_described() {
         described(&ticket, "get", "200", &state);
     }
     let confirm = described("/api/v1/holds/{hold}/confirm", "post", "200", &bought);
-    assert_eq!(confirm.iter().map(String::as_str).collect::<Vec<_>>(), names(&bought));
+    // What is there only where it says something.
+    let confirm = confirm.iter().map(String::as_str);
+    let confirm =
+        confirm.filter(|name| !["duplicate_payment", "reference_used_before"].contains(name));
+    assert_eq!(confirm.collect::<Vec<_>>(), names(&bought));
+    let path = format!("/api/v1/holds/{}/confirm", bought["id"].as_str().unwrap());
+    for reference in ["pi_1", "pi_2"] {
+        let request = shop.request(reqwest::Method::POST, &path).bearer_auth(ADMIN_KEY);
+        let answer = Answer::of(request.json(&json!({ "payment_reference": reference }))).await;
+        described("/api/v1/holds/{hold}/confirm", "post", "200", &answer.body);
+    }
     described("/api/v1/sales/{sale}", "get", "200", &sale.facts().await);
     let admin = "/api/v1/admin/sales/{sale}";
     described(admin, "get", "200", &shop.ask(&sale.path("")).await.body);
     described(&format!("{admin}/stats"), "get", "200", &sale.stats().await);
-    for list in ["holds", "orders", "audit"] {
+    for list in ["holds", "orders", "audit", "payments"] {
         let page = shop.ask(&sale.path(&format!("/{list}"))).await.body;
         let path = format!("{admin}/{list}");
         described(&path, "get", "200", &page);
@@ -225,7 +237,7 @@ async fn engineers_find_a_page_and_problems_are_pages_for_browsers() {
         assert!(docs.text.contains(line.split_once(' ').unwrap().1), "{line}");
     }
     let lost = shop.request(reqwest::Method::GET, "/no-such-page").header("accept", "text/html");
-    let lost = crate::support::Answer::of(lost).await;
+    let lost = Answer::of(lost).await;
     assert_eq!(lost.status, 404);
     assert!(lost.header("content-type").starts_with("text/html"), "{}", lost.text);
     for page in ["/docs", "/healthz", "/api/v1/nothing"] {

@@ -47,6 +47,7 @@ mod operator;
 mod outage;
 mod outside;
 mod past;
+mod payments;
 mod recovery;
 mod refusals;
 mod report;

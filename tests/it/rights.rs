@@ -17,6 +17,7 @@ const CALLS: &str = "
     viewer   GET    /api/v1/admin/sales/{sale}/holds
     viewer   GET    /api/v1/admin/sales/{sale}/orders
     viewer   GET    /api/v1/admin/sales/{sale}/orders.csv
+    viewer   GET    /api/v1/admin/sales/{sale}/payments
     viewer   GET    /api/v1/admin/sales/{sale}/reconciliation
     viewer   GET    /api/v1/admin/sales/{sale}/report
     viewer   GET    /api/v1/admin/sales/{sale}/report.csv
@@ -40,6 +41,7 @@ const CALLS: &str = "
     operator POST   /api/v1/admin/sales/{sale}/reopen
     operator POST   /api/v1/admin/sales/{sale}/archive
     operator POST   /api/v1/admin/sales/{sale}/close
+    operator POST   /api/v1/admin/sales/{sale}/payments/{payment}/resolve
     operator DELETE /api/v1/admin/sales/{sale}/tickets/{ticket}
     owner    GET    /api/v1/admin/operators
     owner    POST   /api/v1/admin/operators
@@ -68,6 +70,7 @@ const PAGES: &str = "
     operator POST /admin/sales/{sale}/plan
     operator POST /admin/sales/{sale}/settings
     operator POST /admin/sales/{sale}/tickets/{ticket}/remove
+    operator POST /admin/sales/{sale}/payments/{payment}/resolve
     operator POST /admin/sales/{sale}/seed
     operator POST /admin/sales/{sale}/withdraw
     operator POST /admin/sales/{sale}/open
@@ -109,7 +112,7 @@ fn table(text: &'static str) -> Vec<(&'static str, Method, &'static str)> {
 fn address(path: &str, sale: &Sale<'_>, who: &Shopper) -> String {
     let nobody = "00000000-0000-7000-8000-000000000000";
     let path = path.replace("{sale}", &sale.id).replace("{ticket}", &who.ticket);
-    path.replace("{operator}", nobody).replace("{key}", nobody)
+    path.replace("{operator}", nobody).replace("{key}", nobody).replace("{payment}", "0")
 }
 
 #[tokio::test]

@@ -64,6 +64,27 @@ const REFUSED: &[(&str, &str)] = &[
         "orders_reference_length",
         "{order} {held}, gen_random_uuid(), '{sale}', 1, gen_random_uuid(), '', now())",
     ),
+    // Payment references stay, and are resolved once.
+    ("payment_references_once", "{paid} 'pi_2', 'duplicate', {sold}, NULL)"),
+    ("payment_references_length", "{paid} '', 'duplicate', {sold}, NULL)"),
+    ("payment_references_kind_known", "{paid} 'pi_3', 'lost', {sold}, NULL)"),
+    ("payment_references_ended_iff_no_order", "{paid} 'pi_3', 'ended', {sold}, NULL)"),
+    ("payment_references_ended_iff_no_order", "{paid} 'pi_3', 'duplicate', NULL, NULL)"),
+    ("payment_references_reused_names_orders", "{paid} 'pi_3', 'reused', {sold}, NULL)"),
+    ("payment_references_resolved_whole", "{paid} 'pi_3', 'duplicate', {sold}, now())"),
+    (
+        "payment_references_note_length",
+        "UPDATE payment_references SET resolved_at = now(), resolved_by = 'ana', note = ''",
+    ),
+    ("payment_references_kept", "DELETE FROM payment_references"),
+    ("payment_references_kept", "TRUNCATE payment_references"),
+    ("payment_references_fixed", "UPDATE payment_references SET reference = 'another'"),
+    ("payment_references_fixed", "UPDATE payment_references SET kind = 'added'"),
+    (
+        "payment_references_fixed",
+        "UPDATE payment_references SET resolved_at = now(), resolved_by = 'ana', note = 'done';
+         UPDATE payment_references SET note = 'undone'",
+    ),
     // The journal.
     ("joins_seq_unique", "{join} gen_random_uuid(), 1, 'waiting', NULL)"),
     ("joins_numberless_not_admitted", "{join} gen_random_uuid(), 0, 'admitted', now())"),
@@ -169,6 +190,8 @@ const BY_TRIGGER: &[&str] = &[
     "holds_kept",
     "orders_kept",
     "moves_generation_rises",
+    "payment_references_kept",
+    "payment_references_fixed",
 ];
 
 #[tokio::test]
@@ -214,7 +237,8 @@ async fn furnished() -> Book {
     let sold = book.hold(2, &[2]).await.remove(0);
     let returned = book.hold(3, &[3]).await.remove(0);
     let mut tx = book.ledger.begin().await.unwrap();
-    tx.confirm(sold.id, None).await.unwrap();
+    tx.confirm(sold.id, Some("pi_1")).await.unwrap();
+    tx.confirm(sold.id, Some("pi_2")).await.unwrap();
     tx.release(returned.id).await.unwrap();
     tx.commit().await.unwrap();
     book
@@ -235,6 +259,16 @@ fn written(book: &Book, statement: &str) -> String {
             "INSERT INTO orders (hold_id, id, sale_id, unit_no, ticket, payment_reference, confirmed_at)
              VALUES (",
         )
+        .replace(
+            "{paid}",
+            &format!(
+                "INSERT INTO payment_references (by_shop, seen_by, sale_id, hold_id, reference, kind, order_id,
+                                                 resolved_at)
+                 VALUES (true, 'test', '{}', (SELECT id FROM holds WHERE unit_no = 2),",
+                book.sale
+            ),
+        )
+        .replace("{sold}", "(SELECT id FROM orders)")
         .replace("{held}", "(SELECT id FROM holds WHERE unit_no = 1)")
         .replace("{move}", &format!("INSERT INTO moves (sale_id, ticket, link_until, generation, link, moved_at) VALUES ({a_move}"))
         .replace("{another}", &format!("({a_move}"))
@@ -277,7 +311,8 @@ fn written(book: &Book, statement: &str) -> String {
 async fn facts(book: &Book) -> String {
     sqlx::query_scalar(
         "SELECT concat((SELECT json_agg(s) FROM sales s), (SELECT json_agg(h ORDER BY seq) FROM holds h),
-                       (SELECT json_agg(o) FROM orders o), (SELECT json_agg(j ORDER BY seq) FROM joins j))",
+                       (SELECT json_agg(o) FROM orders o), (SELECT json_agg(j ORDER BY seq) FROM joins j),
+                       (SELECT json_agg(p ORDER BY id) FROM payment_references p))",
     )
     .fetch_one(&book.sql)
     .await

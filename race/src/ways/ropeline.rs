@@ -67,7 +67,15 @@ impl Way for Ropeline {
         buyer.comes_back().await?;
         loop {
             let confirm = Settle::Confirm { payment_reference: None };
-            match settle(gate, By::Shop { scope: "race".into() }, hold, confirm, None, status).await
+            match settle(
+                gate,
+                By::Shop { scope: "race".into(), name: "race".into() },
+                hold,
+                confirm,
+                None,
+                status,
+            )
+            .await
             {
                 Ok(reply) if reply.status == 200 => return Ok(Bought::Sold(1)),
                 Ok(_) => return Ok(Bought::WalkedAway), // The window was over.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Flash, Form, demand_slug, failed, mark, operator_of, sale_page};
 use crate::flow::find::{self, Fate, Story};
 use crate::flow::leave;
+use crate::flow::payments::PaymentKind;
 use crate::flow::state::{Stage, TicketState};
 use crate::http::App;
 use crate::http::caller::{Caller, Look, Steer};
@@ -181,6 +182,20 @@ fn lines(story: &Story) -> Vec<StoryLine> {
         (HoldState::Expired, _) => "Did not buy in time; the unit went back.".to_owned(),
     };
     lines.push(line(hold.ended_at.unwrap_or(hold.expires_at), text));
+    for payment in &story.payments {
+        let what = match payment.kind {
+            PaymentKind::Duplicate => "came as a second payment",
+            PaymentKind::Reused => "belongs to another order as well",
+            PaymentKind::Ended => "came after the hold had ended",
+            PaymentKind::Added => "came after the purchase",
+        };
+        let text = format!("Payment reference {} {what}.", payment.reference);
+        lines.push(line(payment.first_seen_at, text));
+        if let Some(done) = &payment.resolved {
+            let text = format!("{} dealt with {}: {}", done.by, payment.reference, done.note);
+            lines.push(line(done.at, text));
+        }
+    }
     lines
 }
 

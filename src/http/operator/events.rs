@@ -85,8 +85,9 @@ async fn stream_of(
 ///
 /// Streamed, oldest first, up to the moment of asking:
 /// `at,event,ticket,number,hold,unit,order,payment_reference,actor,action,detail`. `event` is `joined`, `left`,
-/// `removed`, `admitted`, `released`, `expired`, `confirmed`, or `action` for what an operator, the schedule
-/// or the auditor did. What a spreadsheet would take for a formula begins with a quote.
+/// `removed`, `admitted`, `released`, `expired`, `confirmed`, `payment` for a payment reference that is not the
+/// first of an order (its kind is in `action`), or `action` for what an operator, the schedule or the auditor
+/// did. What a spreadsheet would take for a formula begins with a quote.
 #[utoipa::path(get, path = "/api/v1/admin/sales/{sale}/events.csv", tag = "operator",
     security(("api_key" = [])), params(("sale" = String, Path)),
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = ProblemShape)))]

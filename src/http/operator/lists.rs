@@ -118,7 +118,7 @@ fn decode(cursor: &str) -> Option<Cursor> {
 }
 
 /// Shapes one page; the last item says where the next one begins.
-fn page<T, S>(
+pub(super) fn page<T, S>(
     items: &[T],
     limit: i64,
     shape: impl Fn(&T) -> S,

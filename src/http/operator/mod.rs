@@ -4,6 +4,7 @@ mod based_on;
 pub mod csv;
 pub mod events;
 pub mod lists;
+pub mod payments;
 pub mod plan;
 pub mod said;
 pub mod standing;

@@ -11,7 +11,7 @@ use crate::flow::state::TicketState;
 use crate::http::App;
 use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
-use crate::http::shapes::{HoldShape, TicketShape};
+use crate::http::shapes::{HoldShape, PaymentShape, TicketShape};
 use crate::sale::Ticket;
 
 /// What is known of a shopper.
@@ -43,6 +43,8 @@ pub struct StoryShape {
     pub ended_at: Option<Timestamp>,
     /// With its order, once it was bought
     pub hold: Option<HoldShape>,
+    /// Payment references that came for the hold besides the order's own, oldest first
+    pub payments: Vec<PaymentShape>,
     /// What the shopper is shown now
     pub shows: TicketShape,
 }
@@ -61,6 +63,7 @@ impl StoryShape {
             },
             ended_at: story.ended_at,
             hold: story.hold.as_ref().map(|hold| HoldShape::new(hold, app.gate.clock.now())),
+            payments: story.payments.iter().map(PaymentShape::from).collect(),
             shows: TicketShape::new(app, shown),
         }
     }

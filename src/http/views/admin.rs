@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::accounts::Me;
 use super::form::Form;
 use super::format::local_time;
+use super::payments::PaymentsPart;
 use super::standing::Standing;
 use super::{SaleStatus, filters};
 
@@ -267,6 +268,7 @@ pub struct AdminSalePage {
     pub form_key: String,
     /// Tickets that a search found, when there are several.
     pub found: Vec<String>,
+    pub payments: PaymentsPart,
     pub orders: Vec<OrderRow>,
     pub holds: Vec<HoldRow>,
     pub repairs: Vec<RepairRow>,

@@ -206,3 +206,34 @@ async fn one_shopper_is_found_by_ticket_order_or_reference() {
     assert_eq!(page.path().await, format!("{path}/tickets/{}", ben.ticket));
     page.leave_with_failed_requests().await;
 }
+
+#[tokio::test]
+async fn a_payment_that_fits_no_order_is_shown_until_somebody_says_what_was_done() {
+    let shop = Shop::open().await;
+    let sale = shop.open_sale(1, json!({ "checkout": "shop" })).await;
+    let ana = sale.join().await;
+    let path = format!("/api/v1/holds/{}/confirm", ana.hold().await);
+    for reference in ["pi_first", "pi_second"] {
+        let request = shop.request(reqwest::Method::POST, &path).bearer_auth(ADMIN_KEY);
+        let paid =
+            crate::support::Answer::of(request.json(&json!({ "payment_reference": reference })));
+        assert_eq!(paid.await.status, 200);
+    }
+    let page = logged_in(&shop).await;
+    page.resize(390, 844).await;
+    let path = format!("/admin/sales/{}", sale.slug);
+    page.go(&path).await;
+    page.shows("Payments that need a person").await;
+    page.shows("A second payment for this order, which has pi_first.").await;
+    page.fits_the_screen("payments that need a person").await;
+    page.without_form_checks().await;
+    page.press("Mark as dealt with").await;
+    page.shows("Must say what was done").await;
+    page.fill("note-1", "refunded at the provider").await;
+    page.press("Mark as dealt with").await;
+    page.shows("The payment is marked as dealt with.").await;
+    page.lacks("Payments that need a person").await;
+    page.go(&format!("{path}/tickets/{}", ana.ticket)).await;
+    page.shows("admin-key dealt with pi_second: refunded at the provider").await;
+    page.leave_with_failed_requests().await;
+}

@@ -110,6 +110,14 @@ async fn buy_early(gate: &Arc<Gate>, line: &Line) -> Result<()> {
     let hold = admitted(gate, line, Claim { sale: line.id, ticket, seq, generation: 0 }).await?;
     let hold = hold.context("there is a unit for each")?;
     let confirm = Settle::Confirm { payment_reference: None };
-    settle(gate, By::Shop { scope: "race".into() }, hold, confirm, None, status).await?;
+    settle(
+        gate,
+        By::Shop { scope: "race".into(), name: "race".into() },
+        hold,
+        confirm,
+        None,
+        status,
+    )
+    .await?;
     Ok(())
 }

@@ -315,6 +315,7 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         forms,
         form_key: "seed-key-0123456789".into(),
         found: vec!["0198b".into()],
+        payments: payments(),
         orders: vec![serde_json::from_value(order).unwrap()],
         holds: vec![serde_json::from_value(hold("active")).unwrap()],
         repairs: serde_json::from_value(json!([
@@ -325,6 +326,31 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         .unwrap(),
         has_findings: true,
         audit: vec![serde_json::from_value(audit).unwrap()],
+    }
+}
+
+/// One of each kind, with hostile texts; one note was refused.
+fn payments() -> PaymentsPart {
+    let row = |id: &str, kind: &str, source: &str, order: Option<&str>, before: &[&str]| {
+        serde_json::from_value(json!({
+            "id": id, "reference": HOSTILE, "kind": kind, "source": source, "seen_by": HOSTILE,
+            "first_seen_at": "2026-11-27T12:05:00Z", "hold": "0198h", "ticket": "0198b", "order": order,
+            "order_reference": HOSTILE, "used_before": before,
+        }))
+        .unwrap()
+    };
+    PaymentsPart {
+        open: 2,
+        rows: vec![
+            row("1", "duplicate", "shop", Some("0198o"), &[]),
+            row("2", "reused", "shop", Some("0198o"), &["0198p", "0198q"]),
+            row("3", "ended", "shopper", None, &["0198p"]),
+        ],
+        refused: Some(RefusedNote {
+            payment: "2".into(),
+            note: HOSTILE.into(),
+            detail: "must say what was done".into(),
+        }),
     }
 }
 
