@@ -86,7 +86,7 @@ recovery: needs-cargo ## measure how long a line of 1,000, 100,000 and 1,000,000
 	@scripts/setup
 	cargo run --release -p ropeline-drill -- recovery $(ARGS)
 
-bench: needs-cargo ## what ropeline does beside what the machine gives, in about ten minutes; options: ARGS="joins --rounds 9"
+bench: needs-cargo ## what ropeline does beside what the machine gives, in about ten minutes; options: ARGS="joins --rounds 9", ARGS=history
 	@scripts/setup --bench
 	cargo build --release --features stampede --bins
 	cargo build --release -p ropeline-bench

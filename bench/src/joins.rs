@@ -88,7 +88,10 @@ async fn when_due(
 pub async fn behind_a_long_line(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Row>> {
     let maker = rig.gateway().await?;
     let (long, short) = (sale(rig, &maker, "long").await?, sale(rig, &maker, "short").await?);
-    rig.operate(&maker, Method::POST, &format!("/sales/{long}/open"), json!({})).await?;
+    // Both are open: a sale that is not has no admission, which costs something too.
+    for sale in [&long, &short] {
+        rig.operate(&maker, Method::POST, &format!("/sales/{sale}/open"), json!({})).await?;
+    }
     maker.kill().await?;
     let sql = PgPool::connect(&rig.stores.database_url()).await?;
     sqlx::query(
@@ -132,20 +135,39 @@ pub async fn behind_a_long_line(rig: &Rig, rounds: u32) -> anyhow::Result<Vec<Ro
     let mut mirror = Places::default();
     mirror.add_range(1, 0, LONG.unsigned_abs());
     let in_mirror = mirror.bytes() as f64 / LONG as f64;
-    let mut measured = Rounds::default();
-    for _ in 0..rounds {
-        let base =
-            wrk::post(&format!("{}{}", gateway.base, path(&short)), CONNECTIONS, SECONDS).await?;
-        let ours =
-            wrk::post(&format!("{}{}", gateway.base, path(&long)), CONNECTIONS, SECONDS).await?;
-        measured.add(ours.per_second, base.per_second);
-    }
-    Ok(vec![
-        measured.row("joins behind 1,000,000 waiting", "/s", "an empty line"),
+    let mut rows = vec![
         alone("a waiter in Redis", "bytes", vec![in_redis]),
         alone("a waiter in the gateway's mirror", "bytes", vec![in_mirror]),
         alone("a waiter, by what the gateway grew while it read the line", "bytes", vec![grew]),
-    ])
+    ];
+    rows.extend(both_lines(&gateway, [&short, &long], rounds).await?);
+    Ok(rows)
+}
+
+/// Joins of both lines in turns, and the processor time of one in each.
+async fn both_lines(
+    gateway: &Server,
+    [short, long]: [&str; 2],
+    rounds: u32,
+) -> anyhow::Result<Vec<Row>> {
+    let mut measured = Rounds::default();
+    let mut spent = [Spent::default(), Spent::default()];
+    for _ in 0..rounds {
+        let mut rates = Vec::new();
+        for (sale, spent) in [short, long].into_iter().zip(&mut spent) {
+            let before = Usage::now();
+            let url = format!("{}{}", gateway.base, path(sale));
+            let counted = wrk::post(&url, CONNECTIONS, SECONDS).await?;
+            spent.add(&before, counted.per_second * f64::from(SECONDS));
+            rates.push(counted.per_second);
+        }
+        measured.add(rates[1], rates[0]);
+    }
+    let [short, long] = spent;
+    let mut rows = vec![measured.row("joins behind 1,000,000 waiting", "/s", "an empty line")];
+    rows.extend(long.rows("a join behind 1,000,000", &[]));
+    rows.extend(short.rows("a join in an empty line", &[]));
+    Ok(rows)
 }
 
 async fn memory(redis: &mut redis::aio::MultiplexedConnection) -> anyhow::Result<f64> {

@@ -3,6 +3,7 @@
 
 mod crowd;
 mod fanout;
+mod history;
 mod holds;
 mod http;
 mod joins;
@@ -29,7 +30,7 @@ use rig::Rig;
 #[derive(Parser)]
 #[command(max_term_width = 100, args_conflicts_with_subcommands = true)]
 struct Cli {
-    /// What to measure; everything but `fresh` and `scale` when none is named
+    /// What to measure; everything but `fresh`, `history` and `scale` when none is named
     sections: Vec<Section>,
     /// Rounds of each; they take turns with their baseline
     #[arg(long, default_value_t = 5)]
@@ -40,6 +41,9 @@ struct Cli {
     /// Gateways of `fresh`; a process may have 20,000 open files on many machines
     #[arg(long, default_value_t = 7)]
     gateways: usize,
+    /// How much of its filling `history` gets; 0.01 to try it out
+    #[arg(long, default_value_t = 1.0)]
+    scale: f64,
     #[command(subcommand)]
     part: Option<Part>,
 }
@@ -58,6 +62,8 @@ enum Section {
     Sales,
     /// A hundred thousand sockets while the line moves
     Fresh,
+    /// A sale in which a million joined, beside an empty one
+    History,
     /// No measurement: a simulation of where each part gives out, from the figures of the last run
     Scale,
 }
@@ -117,6 +123,9 @@ async fn measure(cli: &Cli) -> anyhow::Result<()> {
             }
             Section::Sales => ("Sales", sales::run(&rig, cli.rounds).await?),
             Section::Scale => anyhow::bail!("scale: name it alone; it measures nothing"),
+            Section::History => {
+                ("A long history", history::run(&rig, cli.rounds, cli.scale).await?)
+            }
             Section::Fresh => {
                 ("A crowd that watches", places::fresh(&rig, cli.sockets, cli.gateways).await?)
             }

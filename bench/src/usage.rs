@@ -33,6 +33,13 @@ impl Usage {
     }
 }
 
+/// Seconds of processor time so far of one process and of all that it started and that still run.
+pub fn seconds_of(pid: u32) -> f64 {
+    let all = processes();
+    let family = all.iter().filter(|(one, process)| **one == pid || descends(&all, process, pid));
+    family.map(|(_, process)| process.seconds).sum()
+}
+
 /// What some deeds cost, by program, over several rounds.
 #[derive(Debug, Default)]
 pub struct Spent(Vec<(String, Vec<f64>)>);

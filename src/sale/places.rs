@@ -1,15 +1,18 @@
 //! A compact mirror of one sale's line: a bit for each place, so that every gateway can tell every
 //! shopper's position from memory.
 //!
-//! A million places are 125 kB of bits and 16 kB of block counts. `lua/survey.lua` says what changed.
+//! A million places are 125 kB of bits and 8 kB of counts. `lua/survey.lua` says what changed.
 
 use std::collections::BTreeMap;
 
 use super::ids::Seq;
 
-/// Bits in a word, words in a block: a position is one sum over blocks and at most 8 words.
+/// Bits in a word, words in a block, blocks in a group: a position is one sum over groups, at most 64 blocks and
+/// at most 8 words. Every join and every place that is told asks for one, so a sum over all blocks of a long
+/// line would be most of what either costs.
 const WORD: u64 = 64;
 const BLOCK_WORDS: usize = 8;
+const GROUP_BLOCKS: usize = 64;
 
 /// Most places from the first to the last that is kept of one epoch, 128 MB of bits. A line of the longest
 /// kind turns over a hundred times within it while one person waits. A number further away was written
@@ -21,8 +24,10 @@ const MOST_SPAN: u64 = 1 << 30;
 struct Segment {
     first: u64,
     words: Vec<u64>,
-    /// Waiting places in each block.
+    /// Waiting places in each block, in each group of blocks, and in all.
     blocks: Vec<u32>,
+    groups: Vec<u32>,
+    waiting: u64,
 }
 
 impl Segment {
@@ -59,13 +64,17 @@ impl Segment {
             }
             self.words.resize(word + 1, 0);
             self.blocks.resize(word / BLOCK_WORDS + 1, 0);
+            self.groups.resize(word / BLOCK_WORDS / GROUP_BLOCKS + 1, 0);
         }
         if (self.words[word] & bit != 0) == waiting {
             return false;
         }
         self.words[word] ^= bit;
-        let block = &mut self.blocks[word / BLOCK_WORDS];
-        *block = if waiting { *block + 1 } else { *block - 1 };
+        let block = word / BLOCK_WORDS;
+        for count in [&mut self.blocks[block], &mut self.groups[block / GROUP_BLOCKS]] {
+            *count = if waiting { *count + 1 } else { *count - 1 };
+        }
+        self.waiting = if waiting { self.waiting + 1 } else { self.waiting - 1 };
         true
     }
 
@@ -92,6 +101,7 @@ impl Segment {
             let words = self.words[block * BLOCK_WORDS..].iter().take(BLOCK_WORDS);
             *count = words.map(|word| word.count_ones()).sum();
         }
+        self.regroup();
     }
 
     fn recount(&mut self) {
@@ -100,13 +110,21 @@ impl Segment {
             .chunks(BLOCK_WORDS)
             .map(|b| b.iter().map(|w| w.count_ones()).sum())
             .collect();
+        self.regroup();
+    }
+
+    /// Adds the blocks up again.
+    fn regroup(&mut self) {
+        self.groups = self.blocks.chunks(GROUP_BLOCKS).map(|group| group.iter().sum()).collect();
+        self.waiting = sum(&self.groups);
     }
 
     fn before(&self, counter: u64) -> u64 {
         let Some((word, bit)) = self.locate(counter) else { return 0 };
         let word = word.min(self.words.len());
         let block = word / BLOCK_WORDS;
-        let full: u64 = self.blocks[..block].iter().map(|n| u64::from(*n)).sum();
+        let group = block / GROUP_BLOCKS;
+        let full = sum(&self.groups[..group]) + sum(&self.blocks[group * GROUP_BLOCKS..block]);
         let words = &self.words[block * BLOCK_WORDS..word];
         let part: u32 = words.iter().map(|w| w.count_ones()).sum();
         let last = self.words.get(word).map_or(0, |w| (w & (bit - 1)).count_ones());
@@ -115,7 +133,12 @@ impl Segment {
 
     /// The place with so many in front of it.
     fn nth(&self, mut rank: u64) -> Option<u64> {
-        let mut block = 0;
+        let mut group = 0;
+        while let Some(waiting) = self.groups.get(group).filter(|n| u64::from(**n) <= rank) {
+            rank -= u64::from(*waiting);
+            group += 1;
+        }
+        let mut block = group * GROUP_BLOCKS;
         while let Some(waiting) = self.blocks.get(block).filter(|n| u64::from(**n) <= rank) {
             rank -= u64::from(*waiting);
             block += 1;
@@ -135,10 +158,6 @@ impl Segment {
         None
     }
 
-    fn count(&self) -> u64 {
-        self.blocks.iter().map(|n| u64::from(*n)).sum()
-    }
-
     /// Forgets whole blocks at the front that nobody waits in.
     fn trim(&mut self) {
         let empty = self.blocks.iter().take_while(|n| **n == 0).count();
@@ -146,7 +165,14 @@ impl Segment {
         self.words.drain(..words);
         self.blocks.drain(..empty);
         self.first += words as u64 * WORD;
+        if empty > 0 {
+            self.regroup();
+        }
     }
+}
+
+fn sum(counts: &[u32]) -> u64 {
+    counts.iter().map(|n| u64::from(*n)).sum()
 }
 
 /// Who waits in one sale, by number.
@@ -158,14 +184,17 @@ pub struct Places {
 impl Places {
     /// What it takes up on the heap.
     pub fn bytes(&self) -> usize {
-        let segment =
-            |s: &Segment| size_of_val(s) + s.words.capacity() * 8 + s.blocks.capacity() * 4;
+        let segment = |s: &Segment| {
+            size_of_val(s)
+                + s.words.capacity() * 8
+                + (s.blocks.capacity() + s.groups.capacity()) * 4
+        };
         self.segments.values().map(segment).sum()
     }
 
     /// How many wait.
     pub fn waiting(&self) -> u64 {
-        self.segments.values().map(Segment::count).sum()
+        self.segments.values().map(|segment| segment.waiting).sum()
     }
 
     pub fn is_waiting(&self, seq: Seq) -> bool {
@@ -174,14 +203,14 @@ impl Places {
 
     /// How many wait in front of `seq`, whether it waits itself or not.
     pub fn before(&self, seq: Seq) -> u64 {
-        let earlier: u64 = self.segments.range(..seq.epoch()).map(|(_, s)| s.count()).sum();
+        let earlier: u64 = self.segments.range(..seq.epoch()).map(|(_, s)| s.waiting).sum();
         earlier + self.segments.get(&seq.epoch()).map_or(0, |s| s.before(seq.counter()))
     }
 
     /// Who has so many in front.
     pub fn nth(&self, mut rank: u64) -> Option<Seq> {
         for (epoch, segment) in &self.segments {
-            let waiting = segment.count();
+            let waiting = segment.waiting;
             if rank < waiting {
                 return segment.nth(rank).map(|counter| Seq::new(*epoch, counter));
             }
@@ -240,7 +269,8 @@ mod tests {
     }
 
     fn step() -> impl Strategy<Value = Step> {
-        let counter = 1..3000u64;
+        // Mostly close together, and sometimes further apart than a group of blocks is long.
+        let counter = prop_oneof![3 => 1..3_000u64, 1 => 1..120_000u64];
         prop_oneof![
             4 => (1..4, counter.clone()).prop_map(|(e, c)| Step::Add(e, c)),
             2 => (1..4, counter.clone(), 0..400u64).prop_map(|(e, c, n)| Step::AddRange(e, c, c + n)),
@@ -310,7 +340,15 @@ mod tests {
                 for rank in [0, 1, 63, 700, model.len() / 2, model.len().saturating_sub(1), model.len()] {
                     prop_assert_eq!(places.nth(rank as u64), model.iter().nth(rank).copied());
                 }
-                for probe in [Seq::new(1, 1), Seq::new(1, 1500), Seq::new(2, 64), Seq::new(3, 4000)] {
+                for probe in [
+                    Seq::new(1, 1),
+                    Seq::new(1, 1_500),
+                    Seq::new(1, 60_000),
+                    Seq::new(2, 64),
+                    Seq::new(2, 32_768),
+                    Seq::new(3, 4_000),
+                    Seq::new(3, 110_000),
+                ] {
                     prop_assert_eq!(places.before(probe), model.range(..probe).count() as u64);
                     prop_assert_eq!(places.is_waiting(probe), model.contains(&probe));
                 }
