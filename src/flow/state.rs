@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use super::view::View;
+use super::view::{self, View};
 use super::{FlowError, Gate, Refusal, join, watch};
 use crate::ledger::{Fate, SaleSnapshot, TicketFacts, Writing};
 use crate::live::Waiter;
@@ -154,11 +154,12 @@ async fn by_journal(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Ticke
     // The journal knows better than a credential whose number was another ticket's.
     let seq = facts.as_ref().map(|facts| facts.seq).filter(|seq| seq.is_in_line());
     let mut claim = Claim { seq: seq.unwrap_or(claim.seq), ..claim };
+    let mut counted = 0;
     let stage = match facts {
         None => match adopt(gate, view, claim).await {
             Ok(seq) => {
                 claim.seq = seq;
-                undecided(gate, view, claim).await?
+                undecided(gate, view, claim, &mut counted).await?
             }
             // It had no place of its own left, and there is none to be had any more.
             Err(FlowError::Refused(Refusal::SoldOut)) => stays_sold_out(gate, claim).await?,
@@ -169,11 +170,13 @@ async fn by_journal(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Ticke
             Fate::Left => Stage::Left,
             Fate::Removed => Stage::Removed,
             Fate::Waiting if !facts.seq.is_in_line() => Stage::SoldOut,
-            Fate::Waiting => undecided(gate, view, claim).await?,
+            Fate::Waiting => undecided(gate, view, claim, &mut counted).await?,
             Fate::Admitted => held(view, facts.hold.ok_or_else(no_hold)?),
         },
     };
-    Ok(state(gate, view, claim, stage))
+    let mut state = state(gate, view, claim, stage);
+    state.version += counted.saturating_sub(view.version);
+    Ok(state)
 }
 
 /// How long a caller who joins again waits for Postgres, before memory decides. Longer than a join: these
@@ -254,8 +257,14 @@ fn held(view: &View, hold: Hold) -> Stage {
 }
 
 /// A ticket that the journal has waiting and the mirror has not: its sale is over, or the line is being
-/// read or rebuilt just now.
-async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, FlowError> {
+/// read or rebuilt just now. `counted` is the version of a place that the journal counts: the time of the count,
+/// for the view may be seconds older while connections are short, and newer views show higher places.
+async fn undecided(
+    gate: &Gate,
+    view: &View,
+    claim: Claim,
+    counted: &mut u64,
+) -> Result<Stage, FlowError> {
     let sale = &view.snapshot.sale;
     if sale.was_told_sold_out(claim.seq) {
         return Ok(Stage::SoldOut); // It stays so when the sale is closed.
@@ -266,7 +275,9 @@ async fn undecided(gate: &Gate, view: &View, claim: Claim) -> Result<Stage, Flow
     let position = if view.knows(claim.seq) {
         view.position(claim.seq)
     } else {
-        gate.ledger.waiting_before(claim.sale, claim.seq).await? + 1
+        let place = gate.ledger.waiting_before(claim.sale, claim.seq).await? + 1;
+        *counted = view::version_at(gate.clock.earlier(gate.clock.now()));
+        place
     };
     Ok(waiting_stage(view, claim, position))
 }
