@@ -1,5 +1,9 @@
 -- Payment references besides the one that an order was confirmed with: money that may fit no order. The first
 -- reference of an order is in `orders`. A row here is kept for good; only its resolution is added later.
+--
+-- A migration may take longer than a statement of a gateway: the index reads every order once.
+SET LOCAL statement_timeout = '30min';
+
 CREATE TABLE payment_references (
     id            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     sale_id       uuid        NOT NULL REFERENCES sales,
