@@ -122,3 +122,21 @@ async fn a_cookie_that_no_gateway_can_read_goes_with_the_next_join() {
     jar.join(&sale).await;
     assert!(jar.has(&sale) && !jar.has(&old));
 }
+
+#[tokio::test]
+async fn one_ticket_under_the_names_of_many_sales_is_no_work_and_goes_with_the_next_join() {
+    let shop = Shop::open().await;
+    let (held, sale) = (shop.open_sale(1, json!({})).await, shop.sale(json!({})).await);
+    let ana = held.join().await;
+    ana.hold().await;
+    // Its hold is open, so that it is in no line in memory: each look at it would ask Postgres.
+    let mut jar = Jar::default();
+    let names: Vec<String> = (0..25).map(|_| ropeline::sale::SaleId::new().to_string()).collect();
+    for name in names.iter().chain([&held.id]) {
+        jar.0.insert(format!("ropeline-ticket-{name}"), ana.credential.clone());
+    }
+    jar.join(&sale).await;
+    assert!(jar.has(&sale) && jar.has(&held), "the ticket itself stays");
+    let left = names.iter().filter(|name| jar.0.contains_key(&format!("ropeline-ticket-{name}")));
+    assert_eq!(left.count(), 0);
+}

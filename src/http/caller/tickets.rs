@@ -12,8 +12,10 @@ use crate::sale::{Claim, SaleId};
 
 /// From here on the oldest finished ones are taken out. Each has about 170 bytes, and proxies take 8 KiB.
 const MOST: usize = 20;
-/// Most tickets that are looked up for one answer.
-const MOST_LOOKED_AT: usize = 10;
+/// Most tickets that are looked up for one answer. A head has room for more, and each costs Postgres two look-ups.
+const MOST_LOOKED_AT: usize = 30;
+/// Most cookies that one answer takes out: proxies bound the head of an answer as well.
+const MOST_TAKEN_OUT: usize = 30;
 /// After a sale's end, and after a purchase: time to come back to the receipt.
 const AFTER_END_HOURS: i64 = 7 * 24;
 /// After the start of a sale without an end.
@@ -67,19 +69,22 @@ async fn too_many(app: &App, headers: &HeaderMap, but: SaleId) -> Vec<String> {
     let jar = CookieJar::from_headers(headers);
     let prefix = cookie_name(app, TICKET);
     let (mut gone, mut claims) = (Vec::new(), Vec::new());
-    for cookie in jar.iter().filter(|cookie| cookie.name().starts_with(&prefix)) {
+    for cookie in jar.iter() {
+        let Some(name) = cookie.name().strip_prefix(&prefix) else { continue };
+        // One credential under many names is one ticket, and is looked up once.
         match app.gate.signer.verify(cookie.value()) {
+            Some(claim) if claim.sale.to_string() != name => gone.push(name.to_owned()),
             Some(claim) if claim.sale == but => {}
             Some(claim) => claims.push(claim),
-            None => gone.push(cookie.name()[prefix.len()..].to_owned()),
+            None => gone.push(name.to_owned()),
         }
     }
     let spare = (claims.len() + 1).saturating_sub(MOST);
     // A sale's id begins with the time at which it was made.
     claims.sort_by_key(|claim| claim.sale);
     let mut found = 0;
-    for claim in claims.into_iter().take(if spare > 0 { usize::MAX } else { 0 }) {
-        if found == spare || gone.len() >= MOST + MOST_LOOKED_AT {
+    for claim in claims.into_iter().take(if spare > 0 { MOST_LOOKED_AT } else { 0 }) {
+        if found == spare {
             break;
         }
         // What cannot be looked up now may be live.
@@ -90,6 +95,7 @@ async fn too_many(app: &App, headers: &HeaderMap, but: SaleId) -> Vec<String> {
             gone.push(claim.sale.to_string());
         }
     }
+    gone.truncate(MOST_TAKEN_OUT);
     gone.iter().map(|sale| cookie(app, &format!("{TICKET}{sale}"), "", "Lax", 0)).collect()
 }
 
