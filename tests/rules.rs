@@ -128,7 +128,7 @@ const SHORT_SPAWNS: &[(&str, usize, &str)] = &[
     ),
     ("src/flow/recover.rs", 1, "one rebuild"),
     ("src/flow/settle.rs", 1, "one confirm or release"),
-    ("src/flow/together.rs", 5, "one group of confirms, and one confirm"),
+    ("src/flow/together.rs", 4, "one group of confirms, and one confirm"),
     ("src/flow/watch.rs", 1, "one survey of one line; its guard frees the line even after a panic"),
     ("src/gateway.rs", 1, "the start and the end of a gateway; the gateway ends with it"),
     ("src/http/live/mistakes.rs", 1, "the drill's own, not compiled otherwise"),
