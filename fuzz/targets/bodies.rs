@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use ropeline::flow::operate::{Command, MOST_UNITS};
 use ropeline::http::body::{Fields, Raw};
-use ropeline::http::operator::said;
+use ropeline::http::operator::said::{self, AsOf};
 use ropeline::http::problem::Problem;
 use ropeline::http::shopper::reference_faults;
 use ropeline::sale::{Fault, Sale, SaleId, SaleState, Settings};
@@ -39,7 +39,15 @@ fn sale() -> Sale {
         created_at: jiff::Timestamp::UNIX_EPOCH,
         opened_at: None,
         closed_at: None,
+        archived_at: None,
+        closes_at: None,
+        former_slugs: Vec::new(),
     }
+}
+
+/// Before every time that a body is likely to name.
+fn as_of() -> AsOf {
+    AsOf { now: jiff::Timestamp::UNIX_EPOCH, opens_at_once: false }
 }
 
 fn read(call: u8, raw: &Raw) -> Result<Meant, Problem> {
@@ -59,8 +67,8 @@ fn read(call: u8, raw: &Raw) -> Result<Meant, Problem> {
             fields.add(said::notice_faults(text.as_deref()));
             Meant::Notice(text)
         }
-        b'c' => Meant::Settings(Box::new(said::new_settings(&mut fields))),
-        _ => match said::change_command(&mut fields, &sale()) {
+        b'c' => Meant::Settings(Box::new(said::new_settings(&mut fields, as_of()))),
+        _ => match said::change_command(&mut fields, &sale(), as_of()) {
             Command::Change { to, .. } => Meant::Settings(Box::new(to)),
             other => panic!("{other:?}"),
         },

@@ -120,7 +120,8 @@ async fn a_preview_shows_every_state_and_strangers_see_none() {
     assert_eq!(page.path().await, "/admin/login", "a preview is not for strangers");
     page.fill("api_key", ADMIN_KEY).await;
     page.press("Log in").await;
-    page.shows("Create a sale").await;
+    page.shows("Preview.").await;
+    assert_eq!(page.path().await, preview, "the log-in leads back to where it was asked for");
     let states = [
         ("join", "Jetzt anstellen"),
         ("join_all_held", "Alle Stücke sind gerade an der Kasse."),

@@ -1,6 +1,7 @@
 //! A real browser: one chromedriver for the whole run, which ends with it, and a browser of its own for
 //! each test, with cookies of its own.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
@@ -17,6 +18,10 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 /// Browsers at a time: each wants a core.
 const MOST_BROWSERS: usize = 2;
+thread_local! {
+    /// Browsers that the test on this thread has open.
+    static OPEN: Cell<usize> = const { Cell::new(0) };
+}
 /// An idle browser ends in a fraction of this.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 /// What a machine without a browser is told.
@@ -93,7 +98,7 @@ pub struct Session {
     pub client: Client,
     id: String,
     port: u16,
-    _slot: SemaphorePermit<'static>,
+    _slot: Option<SemaphorePermit<'static>>,
 }
 
 impl Session {
@@ -107,7 +112,11 @@ impl Session {
     }
 
     async fn with_logs(logs: Value) -> Self {
-        let slot = SLOTS.acquire().await.unwrap();
+        // A test that has a browser does not wait for a second one: two such tests would wait for each other.
+        let slot = match OPEN.get() {
+            0 => Some(SLOTS.acquire().await.unwrap()),
+            _ => SLOTS.try_acquire().ok(),
+        };
         let port = DRIVER.get_or_init(async || Driver::start()).await.port;
         let args = [
             "--headless=new",
@@ -134,6 +143,7 @@ impl Session {
             .await
             .unwrap_or_else(|error| panic!("no browser: {error}; {INSTALL}"));
         let id = client.session_id().await.unwrap().unwrap();
+        OPEN.set(OPEN.get() + 1);
         Self { client, id, port, _slot: slot }
     }
 
@@ -172,6 +182,7 @@ impl Session {
 impl Drop for Session {
     /// Also when the test has failed: a browser that nobody looks at would slow the others down.
     fn drop(&mut self) {
+        OPEN.set(OPEN.get() - 1);
         let end = format!(
             "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n",
             self.id
