@@ -137,15 +137,16 @@ impl Follow {
             return Ok(state);
         }
         // On the heap: in place it would make every waiting socket larger, and few ever look up anything.
-        let state = Box::pin(async {
+        let (state, is_journaled) = Box::pin(async {
             let turn = self.gate.lookups.acquire().await;
-            let state = timeout(LOOK_UP_WITHIN, state::of(&self.gate, view, self.claim)).await;
+            let looked_up = state::looked_up(&self.gate, view, self.claim);
+            let state = timeout(LOOK_UP_WITHIN, looked_up).await;
             drop(turn);
             state.unwrap_or(Err(FlowError::Unavailable("postgres", None)))
         })
         .await?;
         // A number stays a ticket's once it is in the journal.
-        (self.claim, self.is_own_number) = (state.claim, true);
+        (self.claim, self.is_own_number) = (state.claim, is_journaled);
         Ok(state)
     }
 

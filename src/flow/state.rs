@@ -130,23 +130,33 @@ pub(super) fn of_own_number(gate: &Gate, view: &View, claim: Claim) -> Option<Ti
 /// # Errors
 /// Unavailable when Postgres is needed and away.
 pub async fn of(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
+    Ok(looked_up(gate, view, claim).await?.0)
+}
+
+/// The same, and whether the journal told the ticket's number. Memory has numbers and no tickets, so a state from
+/// memory does not prove that the number is this ticket's.
+pub(super) async fn looked_up(
+    gate: &Arc<Gate>,
+    view: &View,
+    claim: Claim,
+) -> Result<(TicketState, bool), FlowError> {
     if let Some(state) = in_line(gate, view, claim) {
-        return Ok(state);
+        return Ok((state, false));
     }
     // A place that the journal counts is too low while joins in front are not journaled yet.
     if !view.knows(claim.seq)
         && let Some(newer) = watch::seen_by_now(gate, claim).await
     {
-        return Box::pin(by_journal(gate, &newer, claim)).await;
+        if let Some(state) = in_line(gate, &newer, claim) {
+            return Ok((state, false));
+        }
+        return Ok((Box::pin(by_journal(gate, &newer, claim)).await?, true));
     }
-    by_journal(gate, view, claim).await
+    Ok((by_journal(gate, view, claim).await?, true))
 }
 
-/// The state of a ticket by its row, unless memory tells.
+/// The state of a ticket by its row.
 async fn by_journal(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<TicketState, FlowError> {
-    if let Some(state) = in_line(gate, view, claim) {
-        return Ok(state);
-    }
     let facts = gate.ledger_of(claim.sale).ticket(claim.sale, claim.ticket).await?;
     if facts.as_ref().is_some_and(|facts| facts.generation > claim.generation) {
         return Err(Refusal::Moved.into());
