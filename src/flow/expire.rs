@@ -27,11 +27,18 @@ pub async fn sweep(gate: &Arc<Gate>) -> Result<bool, FlowError> {
         Swept::Elsewhere => Ok(false),
         Swept::Credited { holds, gap } => {
             counter!(telemetry::CREDITED_SECONDS).increment(gap.as_secs());
-            tracing::warn!(
-                holds,
-                gap_seconds = gap.as_secs_f64(),
-                "nobody swept for a while; the gap was added to every open hold"
-            );
+            if holds == 0 {
+                tracing::info!(
+                    gap_seconds = gap.as_secs_f64(),
+                    "no sweep for a while, and no open hold"
+                );
+            } else {
+                tracing::warn!(
+                    holds,
+                    gap_seconds = gap.as_secs_f64(),
+                    "nobody swept for a while; the gap was added to every open hold"
+                );
+            }
             Ok(true)
         }
         Swept::ClockWentBack { by } => {

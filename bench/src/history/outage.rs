@@ -140,7 +140,7 @@ async fn count_open(side: &Side<'_>) -> anyhow::Result<i64> {
 async fn watched(side: &Side<'_>) -> anyhow::Result<Vec<Watched>> {
     let rows: Vec<(Uuid, f64)> = sqlx::query_as(
         "SELECT id, extract(epoch FROM expires_at)::float8
-         FROM (SELECT id, expires_at, row_number() OVER (ORDER BY id DESC) AS back, count(*) OVER () AS n
+         FROM (SELECT id, hold_end(state, admitted_at, expires_at, due_at) AS expires_at, row_number() OVER (ORDER BY id DESC) AS back, count(*) OVER () AS n
                FROM holds WHERE sale_id = $1 AND state = 'active') h
          WHERE back = 1 OR (back <= n / 4 AND back % greatest(n / 4 / $2, 1) = 0)",
     )
