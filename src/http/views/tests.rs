@@ -335,6 +335,26 @@ fn a_refused_form_keeps_its_values_and_says_what_is_wrong_beside_the_field() {
 }
 
 #[test]
+fn an_admitted_shopper_without_a_checkout_address_is_told_why_there_is_no_link() {
+    let told = "The shop has not told us its checkout address";
+    let html = |url: Value| {
+        let more = json!({"hold": hold("active"), "checkout_url": url, "pass": null});
+        room(sale("open"), Some(state("admitted", more)))
+    };
+    let part = |html: &str| {
+        let part = html.split("<p data-if=\"no_checkout\"").nth(1).unwrap();
+        part.split("</p>").next().unwrap().to_owned()
+    };
+    let without = part(&html(Value::Null));
+    assert!(without.starts_with('>') && without.contains(told), "{without}");
+    assert!(
+        without.contains("data-t=\"expires_at\" datetime=\"2026-11-27T12:10:00Z\""),
+        "{without}"
+    );
+    assert!(part(&html(json!("https://shop.example/pay"))).starts_with(" hidden>"));
+}
+
+#[test]
 fn the_console_offers_what_the_status_allows() {
     let offers = |name: &str| {
         let html = page(name);
