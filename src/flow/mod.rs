@@ -22,6 +22,7 @@ pub mod past;
 pub mod payments;
 pub mod plan;
 pub mod purchases;
+pub mod ready;
 pub mod recover;
 pub mod report;
 pub mod selfcheck;

@@ -11,9 +11,11 @@ use super::Gate;
 use super::heartbeat::Heard;
 use super::lists::UNREAD_AFTER;
 use super::purchases::FewBought;
+use super::ready;
 use super::selfcheck::Weight;
 use super::view::View;
 use crate::ledger::Gateway;
+use crate::sale::readiness::Item;
 use crate::sale::{SaleId, SaleState, Status};
 use crate::tasks::{self, RESTARTS_SHOWN_FOR};
 
@@ -25,8 +27,8 @@ const MISSED_FOR: Duration = Duration::from_secs(15 * 60);
 const STILL_AFTER: Duration = Duration::from_secs(10);
 /// From this part of `max_waiting` on the line is nearly full.
 const NEARLY_FULL: f64 = 0.9;
-/// A sale that starts within this time should have its units.
-const SOON_SECONDS: i64 = 15 * 60;
+/// A sale that starts within this time should be ready to open.
+const SOON_SECONDS: i64 = 60 * 60;
 
 /// How bad it is; the worst of all is the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +86,7 @@ pub struct Overview {
 }
 
 /// Looks at everything, or at one sale and what all sales stand on.
-pub fn overview(gate: &Gate, only: Option<SaleId>) -> Overview {
+pub fn overview(gate: &Gate, public_url: Option<&str>, only: Option<SaleId>) -> Overview {
     let missing = gate.missing();
     let gateways = gateways(gate);
     let mut sales: Vec<_> = gate.all_lines().iter().map(|line| line.view()).collect();
@@ -105,6 +107,7 @@ pub fn overview(gate: &Gate, only: Option<SaleId>) -> Overview {
     let redis_answers = !missing.contains(&"redis");
     for view in &sales {
         troubles.extend(of_sale(view, redis_answers, gate.clock.now()));
+        troubles.extend(of_set_up(view, public_url, gate.clock.now()));
         troubles.extend(gate.purchases.are_few(view).and_then(|few| of_purchases(view, few)));
     }
     troubles.sort_by_key(|trouble| std::cmp::Reverse(trouble.level));
@@ -264,17 +267,36 @@ fn of_sale(view: &View, redis_answers: bool, now: Timestamp) -> Vec<Trouble> {
         let text = format!("{name} is paused: nobody is let in.");
         say(Level::Watch, text, "Resume it when you are ready.");
     }
-    let starts = sale.settings.starts_at.map(|at| at.duration_since(now).as_secs());
-    let is_soon = match sale.state {
-        SaleState::Open | SaleState::Paused => true,
-        SaleState::Scheduled => starts.is_some_and(|seconds| seconds < SOON_SECONDS),
-        SaleState::Closed => false,
-    };
-    if is_soon && stock.seeded == stock.withdrawn {
+    let is_running = matches!(sale.state, SaleState::Open | SaleState::Paused);
+    if is_running && stock.seeded == stock.withdrawn {
         let text = format!("{name} has no units.");
         say(Level::Watch, text, "Add them: nobody can be let in before.");
     }
     found
+}
+
+/// A sale that starts soon and is not ready to open.
+fn of_set_up(view: &View, public_url: Option<&str>, now: Timestamp) -> Option<Trouble> {
+    let sale = &view.snapshot.sale;
+    let starts = sale.settings.starts_at?;
+    let seconds = starts.duration_since(now).as_secs().max(0);
+    if sale.state != SaleState::Scheduled || seconds > SOON_SECONDS {
+        return None;
+    }
+    let mut missing = ready::of(&view.snapshot, public_url, now);
+    missing.retain(|item| !item.ok);
+    if missing.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = missing.iter().map(Item::label).collect();
+    let details: Vec<_> = missing.iter().map(|item| item.detail.as_str()).collect();
+    let text = format!(
+        "{} starts in {} min and is not ready: {}.",
+        sale.settings.name,
+        seconds.unsigned_abs().div_ceil(60),
+        names.join(", ")
+    );
+    Some(trouble(Level::Watch, Some(view), text, &details.join(" ")))
 }
 
 /// For how many seconds nobody was let in though somebody could be, once that is longer than the pace

@@ -1,6 +1,7 @@
 //! The operator's console: make sales, steer them, watch the numbers.
 
 mod forms;
+mod opening;
 pub mod payments;
 pub mod ticket;
 
@@ -17,6 +18,7 @@ use super::caller::{Asks, Caller, Look, Operator, Steer};
 use super::operator::UNDO_SECONDS;
 use super::operator::lists::{PageQuery, sale_cursor};
 use super::operator::plan::{self, PlanShape};
+use super::operator::readiness::ReadinessShape;
 use super::operator::said;
 use super::operator::standing::OverviewShape;
 use super::pages::{Posted, page, problem_page, see_other};
@@ -25,13 +27,13 @@ use super::shapes::{
     AuditShape, HealthShape, HoldShape, OrderShape, RepairShape, SaleShape, StatsShape,
 };
 use super::views::{
-    AdminForms, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, Me, SaleRow,
+    AdminForms, AdminSale, AdminSalePage, AdminSalesPage, Flash, Form, Me, Readiness, SaleRow,
 };
 use crate::flow::audit::repairs;
 use crate::flow::operate::{Command, operate};
-use crate::flow::{self, FlowError, Reply, keyed, leave, lists, verdict};
+use crate::flow::{self, FlowError, Reply, keyed, leave, lists, ready};
 use crate::random_text;
-use crate::sale::{Fault, Sale, SaleId, Ticket};
+use crate::sale::{Fault, Sale, SaleId, SaleState, Ticket};
 use forms::{as_of, demand_slug, fields, fields_but, units};
 
 pub(super) use forms::{clash, clash_text, mark};
@@ -114,7 +116,7 @@ async fn sales_page(
     let after = PageQuery::after(shown.cursor.as_deref())?;
     let archived = shown.archived.as_deref() == Some("true");
     let sales = lists::sales(&app.gate, archived, after, SALES).await?;
-    let overview = OverviewShape::of(app, &verdict::overview(&app.gate, None));
+    let overview = OverviewShape::look(app, None);
     let verdict_of = |slug: &str| {
         let running = overview.sales.iter().find(|sale| sale.slug == slug);
         running.map_or("well", |sale| sale.verdict).to_owned()
@@ -254,7 +256,7 @@ async fn sale_page(
         ),
         bad: true,
     });
-    let overview = OverviewShape::of(app, &verdict::overview(gate, Some(sale.id)));
+    let overview = OverviewShape::look(app, Some(sale.id));
     let plan = flow::plan::plan(gate, sale, &sale.settings).await?;
     Ok(AdminSalePage {
         nonce: random_text(),
@@ -264,6 +266,8 @@ async fn sale_page(
         standing: parse(json!(overview))?,
         flash: flash.or(stopped),
         forms: AdminForms::new(&shown, sale.notice.as_deref()),
+        readiness: readiness(app, sale).await?,
+        asks_to_open: false,
         sale: shown,
         stats: parse(json!(stats))?,
         form_key: random_text(),
@@ -287,6 +291,15 @@ async fn sale_page(
             .map(|a| parse(json!(AuditShape::new(sale, a))))
             .collect::<Result<_, _>>()?,
     })
+}
+
+/// The items of a sale that is not open yet.
+async fn readiness(app: &App, sale: &Sale) -> Result<Option<Readiness>, Problem> {
+    if sale.state != SaleState::Scheduled || sale.archived_at.is_some() {
+        return Ok(None);
+    }
+    let items = ready::readiness(&app.gate, sale.id, app.public_origin.as_deref()).await?;
+    parse(json!(ReadinessShape::from(items))).map(Some)
 }
 
 /// What the API says, as a page takes it.
@@ -353,7 +366,12 @@ async fn refused_action(
                 "remove" => (&mut forms.remove, "ticket"),
                 "settings" => (&mut forms.settings, "max_waiting"),
                 _ => {
-                    body.flash = Some(Flash { text: problem.detail.clone(), bad: true });
+                    let mut text = problem.detail.clone();
+                    if opening::asks(problem) {
+                        body.asks_to_open = true;
+                        text = "This sale is not ready, and it was not opened.".into();
+                    }
+                    body.flash = Some(Flash { text, bad: true });
                     return page(app, headers, problem.status(), &body.nonce.clone(), &body);
                 }
             };
@@ -443,7 +461,10 @@ async fn command(
             fields.finish()?;
             if action == "seed" { Command::Seed { count } } else { Command::Withdraw { count } }
         }
-        "open" => Command::Open,
+        "open" => {
+            opening::demand_ready(app, sale, posted).await?;
+            Command::Open
+        }
         "pause" => Command::Pause,
         "resume" => Command::Resume,
         "close" => {

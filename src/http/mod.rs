@@ -279,6 +279,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(operator::standing::overview))
         .routes(routes!(operator::standing::history))
         .routes(routes!(operator::plan::plan_sale))
+        .routes(routes!(operator::readiness::readiness))
         .routes(routes!(operator::plan::plan_new))
         .routes(routes!(accounts::operators, accounts::add_operator))
         .routes(routes!(accounts::change_operator, accounts::remove_operator))

@@ -37,7 +37,7 @@ use format as filters;
 pub use format::{Plain, count, stamp_text};
 pub use payments::{PaymentRow, PaymentsPart, RefusedNote};
 pub use report::ReportPage;
-pub use standing::Standing;
+pub use standing::{Readiness, Standing};
 pub use ticket::{Hold, Order, Seconds, Ticket, TicketState};
 
 /// A sale's status, as the API names it.

@@ -24,6 +24,23 @@ pub fn is_origin(text: &str) -> bool {
     parse(bare).is_ok_and(|url| url.origin().ascii_serialization() == bare)
 }
 
+/// Whether an address names the machine that opens it, which for a shopper is another machine.
+pub fn is_loopback(text: &str) -> bool {
+    match parse(text).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        Some(Host::Ipv4(ip)) => ip.is_loopback() || ip.is_unspecified(),
+        Some(Host::Ipv6(ip)) => {
+            let is_v4 =
+                ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback() || ip.is_unspecified());
+            ip.is_loopback() || ip.is_unspecified() || is_v4
+        }
+        None => false,
+    }
+}
+
 /// Reads an address strictly. The parser itself forgives what browsers forgive: spaces, missing slashes,
 /// backslashes.
 fn parse(text: &str) -> Result<Url, &'static str> {

@@ -10,6 +10,7 @@ pub mod outlook;
 pub mod pace;
 pub mod places;
 pub mod plan;
+pub mod readiness;
 pub mod rights;
 pub mod settings;
 

@@ -110,7 +110,7 @@ async fn a_sale_that_has_not_started_goes_back_to_waiting_for_its_start() {
     ana.becomes("waiting").await;
 }
 
-async fn jiff_in(shop: &Shop, seconds: i64) -> jiff::Timestamp {
+pub async fn jiff_in(shop: &Shop, seconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_millisecond(shop.server_time().await + seconds * 1_000).unwrap()
 }
 

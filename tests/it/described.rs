@@ -43,6 +43,7 @@ const CALLS: &str = "
     get /api/v1/admin/overview
     get /api/v1/admin/sales/{sale}/history
     get /api/v1/admin/sales/{sale}/plan
+    get /api/v1/admin/sales/{sale}/readiness
     get /api/v1/admin/plan
     get /api/v1/admin/sales/{sale}/events.csv
     get /api/v1/admin/sales/{sale}/events.jsonl

@@ -200,6 +200,56 @@ async fn a_start_that_is_over_is_asked_about_and_opens_the_sale_only_after_a_yes
 }
 
 #[tokio::test]
+async fn a_sale_that_is_not_ready_is_asked_about_and_opens_only_after_a_yes() {
+    let shop = Shop::open().await;
+    let sale = shop.sale(json!({ "checkout": "shop" })).await;
+    sale.seed(1).await;
+    let cookie = shop.log_in_by_key().await;
+    let action = page_of(&sale, "/open");
+    let page = shop.page(&cookie, &page_of(&sale, "")).await.text;
+    assert!(
+        page.contains("Ready to open?") && page.contains("Checkout address: missing."),
+        "{page}"
+    );
+    assert!(!page.contains("Yes, open the sale as it is"), "{page}");
+    let asked = send(&shop, &cookie, &action, &form_of(&page, &action)).await;
+    assert_eq!(asked.status, 422, "{}", asked.text);
+    for told in ["Yes, open the sale as it is", "was not opened", "Checkout address: missing."] {
+        assert!(asked.text.contains(told), "{told}: {}", asked.text);
+    }
+    assert_eq!(sale.facts().await["status"], "scheduled");
+    let mut yes = form_of(&asked.text, &action);
+    yes.push(("opens_unready".into(), "true".into()));
+    assert_eq!(send(&shop, &cookie, &action, &yes).await.status, 303);
+    sale.becomes("open").await;
+    let page = shop.page(&cookie, &page_of(&sale, "")).await.text;
+    assert!(!page.contains("Ready to open?"), "{page}");
+}
+
+#[tokio::test]
+async fn a_sale_that_is_ready_opens_at_the_first_press() {
+    let public = "https://queue.example";
+    let shop = Shop::with(crate::support::Place::fresh().await, |config| {
+        config.http.public_url = Some(public.into());
+    })
+    .await;
+    let sale = shop.sale(json!({})).await;
+    sale.seed(1).await;
+    let post = async |path: &str, cookie: &str, form: String| {
+        let request = shop.request(reqwest::Method::POST, path).header("origin", public);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        Answer::of(request.header("cookie", cookie).body(form)).await
+    };
+    let key = format!("api_key={}", crate::support::ADMIN_KEY);
+    let cookie = crate::staff::cookie_of(&post("/admin/login", "", key).await);
+    let page = shop.page(&cookie, &page_of(&sale, "")).await.text;
+    assert!(page.contains("Yes, everything is set up."), "{page}");
+    let opened = post(&page_of(&sale, "/open"), &cookie, String::new()).await;
+    assert_eq!(opened.status, 303, "{}", opened.text);
+    sale.becomes("open").await;
+}
+
+#[tokio::test]
 async fn the_way_back_is_kept_through_a_log_in_and_leads_nowhere_else() {
     let shop = Shop::open().await;
     let sale = shop.sale(json!({})).await;

@@ -25,6 +25,7 @@ const CALLS: &str = "
     viewer   GET    /api/v1/admin/overview
     viewer   GET    /api/v1/admin/plan
     viewer   GET    /api/v1/admin/sales/{sale}/plan
+    viewer   GET    /api/v1/admin/sales/{sale}/readiness
     viewer   GET    /api/v1/admin/sales/{sale}/history
     viewer   GET    /api/v1/admin/sales/{sale}/events.csv
     viewer   GET    /api/v1/admin/sales/{sale}/events.jsonl

@@ -171,6 +171,49 @@ async fn holds_that_end_without_a_purchase_are_told_and_open_ones_are_not() {
     becomes(&shop, "well").await;
 }
 
+#[tokio::test]
+async fn a_sale_tells_whether_it_is_ready_and_the_verdict_names_what_is_missing_before_its_start() {
+    let shop = Shop::with(Place::fresh().await, |config| {
+        config.http.public_url = Some("https://queue.example".into());
+    })
+    .await;
+    let in_minutes = async |minutes: i64| crate::closing::jiff_in(&shop, 60 * minutes).await;
+    let start = in_minutes(50).await;
+    let soon = json!({ "name": "Soon", "checkout": "shop", "starts_at": start, "ends_at": in_minutes(55).await });
+    let sale = shop.sale(soon).await;
+    let later = shop
+        .sale(json!({ "name": "Later", "checkout": "shop", "starts_at": in_minutes(70).await }))
+        .await;
+    let ask = async |sale: &Sale<'_>| shop.ask(&sale.path("/readiness")).await.body;
+    let missing = |told: &Value| -> Vec<String> {
+        let items = told["items"].as_array().unwrap();
+        assert_eq!(items.len(), 6, "{told}");
+        let bad = items.iter().filter(|item| item["ok"] == false);
+        bad.map(|item| item["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let told = ask(&sale).await;
+    assert_eq!(told["ready"], false);
+    assert_eq!(missing(&told), ["address", "units", "window"]);
+    assert_eq!(missing(&ask(&later).await), ["address", "units"]);
+    let look = becomes(&shop, "watch").await;
+    let texts = troubles(&look);
+    assert_eq!(texts.len(), 1, "a start that is far is not told: {look}");
+    assert!(texts[0].starts_with("Soon starts in "), "{look}");
+    assert!(
+        texts[0].ends_with(" is not ready: checkout address, units, checkout window."),
+        "{look}"
+    );
+    assert!(look["troubles"][0]["advice"].as_str().unwrap().contains("checkout_url"), "{look}");
+
+    let mended = json!({ "checkout_url": "https://shop.example/pay", "ends_at": in_minutes(90).await });
+    assert_eq!(shop.change(&sale, mended).await.status, 200);
+    sale.seed(2).await;
+    let told = ask(&sale).await;
+    assert_eq!((&told["ready"], missing(&told)), (&json!(true), vec![]));
+    becomes(&shop, "well").await;
+    shop.ask("/sales/none/readiness").await.is_problem(404, "not-found");
+}
+
 async fn history(sale: &Sale<'_>, query: &str) -> Vec<Value> {
     let answer = sale.shop.ask(&sale.path(&format!("/history{query}"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

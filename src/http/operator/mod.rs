@@ -6,6 +6,7 @@ pub mod events;
 pub mod lists;
 pub mod payments;
 pub mod plan;
+pub mod readiness;
 pub mod said;
 pub mod standing;
 pub mod tickets;

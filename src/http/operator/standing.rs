@@ -13,7 +13,7 @@ use crate::http::App;
 use crate::http::caller::{Look, Operator};
 use crate::http::problem::{Problem, ProblemShape};
 use crate::http::shapes::StockShape;
-use crate::sale::{Fault, Status};
+use crate::sale::{Fault, SaleId, Status};
 
 /// Which sales an overview is about.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -108,7 +108,13 @@ fn rounded(rate: f64) -> f64 {
 }
 
 impl OverviewShape {
-    pub fn of(app: &App, overview: &Overview) -> Self {
+    /// Looks at everything, or at one sale.
+    pub fn look(app: &App, only: Option<SaleId>) -> Self {
+        let public_url = app.public_origin.as_deref();
+        Self::of(app, &verdict::overview(&app.gate, public_url, only))
+    }
+
+    fn of(app: &App, overview: &Overview) -> Self {
         let trouble = |trouble: &Trouble| TroubleShape {
             level: trouble.level.as_str(),
             sale: trouble.sale.clone(),
@@ -178,7 +184,7 @@ pub async fn overview(
             None => app.gate.sale(sale).await?.id,
         }),
     };
-    Ok(Json(OverviewShape::of(&app, &verdict::overview(&app.gate, only))))
+    Ok(Json(OverviewShape::look(&app, only)))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -9,7 +9,7 @@ use super::accounts::Me;
 use super::form::Form;
 use super::format::local_time;
 use super::payments::PaymentsPart;
-use super::standing::Standing;
+use super::standing::{Readiness, Standing};
 use super::{SaleStatus, filters};
 
 /// One line about what the last action did.
@@ -260,6 +260,10 @@ pub struct AdminSalePage {
     /// What the pace in its form will do.
     pub forecast: Vec<String>,
     pub standing: Standing,
+    /// What is set up and what is missing; none once the sale was opened.
+    pub readiness: Option<Readiness>,
+    /// The sale is not ready, and the page asks whether to open it all the same.
+    pub asks_to_open: bool,
     pub sale: AdminSale,
     pub stats: Stats,
     pub forms: AdminForms,

@@ -62,3 +62,31 @@ impl GatewayRow {
         }
     }
 }
+
+/// Whether a sale is ready to open, as `GET /api/v1/admin/sales/{sale}/readiness` answers it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Readiness {
+    pub ready: bool,
+    pub items: Vec<ReadinessRow>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct ReadinessRow {
+    pub name: String,
+    pub ok: bool,
+    pub detail: String,
+}
+
+impl ReadinessRow {
+    pub fn label(&self) -> &str {
+        match self.name.as_str() {
+            "address" => "Checkout address",
+            "units" => "Units",
+            "start" => "Start",
+            "end" => "End",
+            "window" => "Checkout window",
+            "public_url" => "Public URL",
+            other => other,
+        }
+    }
+}

@@ -55,6 +55,10 @@ async fn an_operator_runs_a_whole_sale_from_the_console() {
     page.shows("The units are added.").await;
     page.reads("[data-f=available]", "1,234").await;
     page.press("Open now").await;
+    page.shows("it was not opened").await;
+    page.shows("The gateway does not know its public address.").await;
+    page.run("document.getElementById('opens-unready').click()").await;
+    page.press("Open now").await;
     page.shows("The sale is open.").await;
 
     let facts = shop.get("/api/v1/sales/evening").await.body;

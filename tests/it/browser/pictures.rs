@@ -304,6 +304,9 @@ async fn of_the_console() {
     page.fill("seed-count", "500").await;
     page.press("Add units").await;
     page.press("Open now").await;
+    page.shows("it was not opened").await;
+    page.run("document.getElementById('opens-unready').click()").await;
+    page.press("Open now").await;
     page.shows("The sale is open.").await;
     page.press("Pause").await;
     camera.take_when("Admissions are paused.", "console-paused").await;

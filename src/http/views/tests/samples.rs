@@ -310,6 +310,11 @@ pub fn admin_sale(status: &str) -> AdminSalePage {
         charts: "/assets/uplot.js".into(),
         forecast: vec![HOSTILE.into()],
         standing: standing("watch"),
+        readiness: (status == "scheduled").then(|| {
+            let item = json!({"name": "units", "ok": false, "detail": HOSTILE});
+            serde_json::from_value(json!({"ready": false, "items": [item]})).unwrap()
+        }),
+        asks_to_open: status == "scheduled",
         sale,
         stats: serde_json::from_value(stats).unwrap(),
         forms,
