@@ -2,7 +2,7 @@
 //!
 //! The modules in reading order; `docs/architecture.md` says which may name which, and a test keeps it.
 
-pub mod sale;
+pub mod model;
 
 pub mod clock;
 pub mod faults;
@@ -10,14 +10,12 @@ pub mod tasks;
 pub mod telemetry;
 
 pub mod ledger;
-pub mod live;
+pub mod redis;
 
-pub mod flow;
+pub mod engine;
 
-pub mod http;
-pub mod loops;
+pub mod web;
 
-pub mod config;
 pub mod dev;
 pub mod gateway;
 pub mod signals;

@@ -6,14 +6,17 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
-use ropeline::config::{ServeArgs, StoreArgs};
-use ropeline::dev::{self, DevArgs};
-use ropeline::flow::accounts::{self, NewOperator};
-use ropeline::flow::{FlowError, Refusal};
-use ropeline::http::serve;
+use ropeline::dev;
+use ropeline::dev::DevArgs;
+use ropeline::engine::people;
+use ropeline::engine::people::NewOperator;
+use ropeline::engine::{FlowError, Refusal};
+use ropeline::gateway::config::{ServeArgs, StoreArgs};
 use ropeline::ledger::Ledger;
-use ropeline::sale::Role;
-use ropeline::telemetry::{self, LogFormat};
+use ropeline::model::Role;
+use ropeline::telemetry;
+use ropeline::telemetry::LogFormat;
+use ropeline::web::server::serve;
 use ropeline::{gateway, signals};
 
 /// A fair line in front of a flash sale, and never a unit sold twice.
@@ -126,13 +129,12 @@ async fn operator(command: OperatorCommand) -> anyhow::Result<ExitCode> {
             let role = role.context("--role must be viewer, operator or owner")?;
             let new = NewOperator { name, role, password: password()? };
             ledger.migrate().await?;
-            let made = accounts::add_by_hand(&ledger, &new).await.map_err(told)?;
+            let made = people::add_by_hand(&ledger, &new).await.map_err(told)?;
             format!("{} may log in as {}.", made.name, made.role.as_str())
         }
         OperatorCommand::Password { stores, name } => {
             let ledger = ledger(&stores)?;
-            let known =
-                accounts::reset_by_hand(&ledger, &name, &password()?).await.map_err(told)?;
+            let known = people::reset_by_hand(&ledger, &name, &password()?).await.map_err(told)?;
             anyhow::ensure!(known, "there is no operator {name:?}");
             format!("{name} has another password, and is logged out everywhere.")
         }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::routing::{any, get, post};
-use ropeline::http::{serve, socket};
+use ropeline::web::server::{serve, socket};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
 

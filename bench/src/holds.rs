@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
-use ropeline::flow::Gate;
-use ropeline::flow::admit::{Next, admit};
-use ropeline::flow::watch;
+use ropeline::engine::Gate;
+use ropeline::engine::admission::admit::{Next, admit};
+use ropeline::engine::line::line_mirror;
 use ropeline::ledger::{Ledger, Swept};
-use ropeline::live::{Ack, Live, Waiter};
-use ropeline::sale::{SaleId, Seq, Signer, Ticket};
+use ropeline::model::{SaleId, Seq, Signer, Ticket};
+use ropeline::redis::{Ack, Live, Waiter};
 use serde_json::json;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
@@ -87,7 +87,7 @@ impl Hall {
             .bind(self.sale.0)
             .execute(&self.sql)
             .await?;
-        watch::tick(&self.gate).await;
+        line_mirror::tick(&self.gate).await;
         let line = self.gate.line_of(self.sale).context("the sale is not followed")?;
         let (begun, mut ack) = (Instant::now(), Ack::default());
         loop {

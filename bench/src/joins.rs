@@ -3,7 +3,7 @@
 
 use anyhow::{Context, ensure};
 use reqwest::Method;
-use ropeline::sale::Places;
+use ropeline::model::Places;
 use serde_json::json;
 use sqlx::PgPool;
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::{get, post};
-use ropeline::http::serve;
+use ropeline::web::server::serve;
 use tokio_util::sync::CancellationToken;
 
 /// As many as a gateway takes by default.

@@ -6,9 +6,10 @@ use axum::extract::Extension;
 use axum::extract::ws::{Message, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::get;
-use ropeline::http::serve;
-use ropeline::http::slots::Slot;
-use ropeline::http::socket::{self, Heard, Socket};
+use ropeline::web::server::serve;
+use ropeline::web::server::slots::Slot;
+use ropeline::web::server::socket;
+use ropeline::web::server::socket::{Heard, Socket};
 use tokio_util::sync::CancellationToken;
 
 /// Suites run a few cases at a time.

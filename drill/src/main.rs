@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use ropeline::config::ServeArgs;
+use ropeline::gateway::config::ServeArgs;
 use ropeline::{gateway, signals, telemetry};
 use ropeline_drill as drill;
 use ropeline_drill::recovery::{self, RecoveryArgs};

@@ -4,12 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusBuilder;
-use ropeline::flow::Gate;
-use ropeline::http::problem::Problem;
-use ropeline::http::{App, Settings};
+use ropeline::engine::Gate;
+use ropeline::web::api::problem::Problem;
+use ropeline::web::{App, Settings};
 use ropeline::ledger::Ledger;
-use ropeline::live::Live;
-use ropeline::sale::Signer;
+use ropeline::redis::Live;
+use ropeline::model::Signer;
 use tokio::runtime::{Builder, Runtime};
 
 pub mod redis;

@@ -4,12 +4,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ropeline::flow::operate::{Command, MOST_UNITS};
-use ropeline::http::body::{Fields, Raw};
-use ropeline::http::operator::said::{self, AsOf};
-use ropeline::http::problem::Problem;
-use ropeline::http::shopper::reference_faults;
-use ropeline::sale::{Fault, Sale, SaleId, SaleState, Settings};
+use ropeline::engine::steering::operate::{Command, MOST_UNITS};
+use ropeline::web::api::request_reader::{Fields, Raw};
+use ropeline::web::operator::settings_input;
+use ropeline::web::operator::settings_input::AsOf;
+use ropeline::web::api::problem::Problem;
+use ropeline::web::shopper::reference_faults;
+use ropeline::model::{Fault, Sale, SaleId, SaleState, Settings};
 use ropeline_fuzz::is_a_fair_refusal;
 use serde_json::{Map, Value, json};
 
@@ -59,16 +60,16 @@ fn read(call: u8, raw: &Raw) -> Result<Meant, Problem> {
             fields.add(reference_faults(text.as_deref()));
             Meant::Reference(text)
         }
-        b's' => Meant::Count(said::seed_count(&mut fields)),
+        b's' => Meant::Count(settings_input::seed_count(&mut fields)),
         b'n' => {
             let is_named = fields.has("text");
             fields.demand("text", is_named.then_some(()));
             let text = fields.text("text");
-            fields.add(said::notice_faults(text.as_deref()));
+            fields.add(settings_input::notice_faults(text.as_deref()));
             Meant::Notice(text)
         }
-        b'c' => Meant::Settings(Box::new(said::new_settings(&mut fields, as_of()))),
-        _ => match said::change_command(&mut fields, &sale(), as_of()) {
+        b'c' => Meant::Settings(Box::new(settings_input::new_settings(&mut fields, as_of()))),
+        _ => match settings_input::change_command(&mut fields, &sale(), as_of()) {
             Command::Change { to, .. } => Meant::Settings(Box::new(to)),
             other => panic!("{other:?}"),
         },

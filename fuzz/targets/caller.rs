@@ -10,9 +10,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use ipnet::IpNet;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::http::App;
-use ropeline::http::caller::{self, Operator, Shopper};
-use ropeline::sale::{Claim, SaleId, Seq, Ticket};
+use ropeline::web::App;
+use ropeline::web::api::caller;
+use ropeline::web::api::caller::{Operator, Shopper};
+use ropeline::model::{Claim, SaleId, Seq, Ticket};
 use ropeline_fuzz::{ADMIN_KEY, app};
 use uuid::Uuid;
 

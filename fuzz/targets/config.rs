@@ -5,9 +5,9 @@ use axum::http::{HeaderValue, Uri};
 use clap::Parser;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::config::ServeArgs;
+use ropeline::gateway::config::ServeArgs;
 use ropeline::ledger::Ledger;
-use ropeline::live::Live;
+use ropeline::redis::Live;
 use ropeline_fuzz::RUNTIME;
 
 #[derive(Parser)]

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::sale::{Claim, SaleId, Seq, Signer, Ticket};
+use ropeline::model::{Claim, SaleId, Seq, Signer, Ticket};
 use ropeline_fuzz::SECRET;
 use uuid::Uuid;
 

@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use ropeline::http::body::Raw;
-use ropeline::http::operator::said;
-use ropeline::http::pages::Posted;
-use ropeline::http::shopper::reference_faults;
-use ropeline::http::views::Form;
-use ropeline::sale::{Fault, Settings};
+use ropeline::web::api::request_reader::Raw;
+use ropeline::web::operator::settings_input;
+use ropeline::web::pages::Posted;
+use ropeline::web::shopper::reference_faults;
+use ropeline::web::pages::views::Form;
+use ropeline::model::{Fault, Settings};
 use ropeline_fuzz::is_a_fair_refusal;
 use serde_json::Value;
 
@@ -21,9 +21,9 @@ fuzz_target!(|bytes: &[u8]| {
     let reference = posted.get("payment_reference");
     let is_long = reference.chars().count() > 200 || reference.contains('\0');
     assert_eq!(reference_faults(Some(reference)).is_empty(), !is_long);
-    drop(said::notice_faults(Some(posted.get("text"))));
+    drop(settings_input::notice_faults(Some(posted.get("text"))));
 
-    let value = said::form_fields(&posted.0);
+    let value = settings_input::form_fields(&posted.0);
     let Value::Object(ref said) = value else { panic!("{value}") };
     for (name, text) in &posted.0 {
         // An empty field says nothing; any other one comes through.
@@ -33,7 +33,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let raw = Raw(value.to_string().into_bytes());
     let mut fields = raw.fields().expect("an object of our own");
-    let settings: Settings = said::new_settings(&mut fields);
+    let settings: Settings = settings_input::new_settings(&mut fields);
     match fields.finish() {
         Ok(()) => assert_eq!(settings.faults(), Vec::<Fault>::new()),
         Err(problem) => {
@@ -45,7 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut fields = raw.fields().expect("an object of our own");
-    let count = said::seed_count(&mut fields);
+    let count = settings_input::seed_count(&mut fields);
     if fields.finish().is_ok() {
         let typed = posted.get("count").parse::<i64>();
         assert_eq!(typed, Ok(i64::from(count)), "a form's number is the one that was typed");

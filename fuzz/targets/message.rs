@@ -5,7 +5,7 @@
 use axum::extract::ws::{CloseFrame, Message};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::http::fuzzing::heard;
+use ropeline::web::fuzzing::heard;
 use serde_json::Value;
 
 #[derive(Debug, Arbitrary)]

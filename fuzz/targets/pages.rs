@@ -6,11 +6,7 @@ use askama::Template;
 use jiff::Timestamp;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::http::views::{
-    AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage,
-    CheckoutPage, FieldError, Flash, Form, PaymentsPart, ProblemPage, ReceiptPage, RefusedNote,
-    RoomPage, SaleRow, SaleStatus, Standing, StoryLine, Ticket,
-};
+use ropeline::web::pages::views::{AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage, CheckoutPage, FieldError, Flash, Form, PaymentsPart, ProblemPage, ReceiptPage, RefusedNote, RoomPage, SaleRow, SaleStatus, Standing, StoryLine, Ticket};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Arbitrary)]

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::sale::{Places, Seq};
+use ropeline::model::{Places, Seq};
 
 #[derive(Debug, Arbitrary)]
 enum Step {

@@ -13,12 +13,14 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Stores as StoreUrls};
-use crate::http::{Settings, serve};
+use crate::dev::stores::{Data, Stores};
+use crate::gateway::config::{Config, Stores as StoreUrls};
 use crate::ledger::Ledger;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry;
+use crate::telemetry::LogFormat;
+use crate::web::Settings;
+use crate::web::server::serve;
 use crate::{gateway, signals};
-use stores::{Data, Stores};
 
 /// How long the gateway has to become ready; Postgres makes its files first.
 const READY_WITHIN: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use std::{env, fs, io, process};
 
 use tokio::time::sleep;
 
-use super::{Mistake, Point, scripts};
+use crate::faults::{Mistake, Point, scripts};
 
 static FILE: LazyLock<Option<PathBuf>> =
     LazyLock::new(|| env::var_os("ROPELINE_FAULT_FILE").map(PathBuf::from));

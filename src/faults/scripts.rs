@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::Mistake;
+use crate::faults::Mistake;
 
 /// The script with this mistake in it.
-pub(super) fn with(mistake: Mistake, script: &str, text: &'static str) -> Cow<'static, str> {
+pub(crate) fn with(mistake: Mistake, script: &str, text: &'static str) -> Cow<'static, str> {
     let changes: &[(&str, &str)] = match (mistake, script) {
         (Mistake::NoSlot, "admit") => {
             &[("if slot then\n  return { \"batch\", n, slot, 0 }\nend\n", "")]

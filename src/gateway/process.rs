@@ -3,8 +3,8 @@
 
 use std::net::SocketAddr;
 
-use crate::config::Config;
-use crate::flow::selfcheck::Finding;
+use crate::engine::health::selfcheck::Finding;
+use crate::gateway::config::Config;
 
 /// Files that a gateway has open besides its shoppers' connections: both stores, listeners, the runtime.
 const FILES_OF_ITS_OWN: u64 = 64;
@@ -12,7 +12,7 @@ const FILES_OF_ITS_OWN: u64 = 64;
 const SPARE: u64 = 20;
 
 /// What this gateway is called among the others: its machine, where the system tells, and its address.
-pub(super) fn name(address: SocketAddr) -> String {
+pub(crate) fn name(address: SocketAddr) -> String {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match machine.trim() {
         "" => address.to_string(),
@@ -21,7 +21,7 @@ pub(super) fn name(address: SocketAddr) -> String {
 }
 
 /// Raises the limit of open files as far as the process may, and says what is wrong all the same.
-pub(super) fn findings(config: &Config) -> Vec<Finding> {
+pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     // On a system without such limits nothing can be wrong with them.
     let files = rlimit::increase_nofile_limit(u64::MAX).ok();
     let most = config.max_connections as u64;

@@ -4,9 +4,9 @@
 
 use uuid::Uuid;
 
-use super::{LedgerError, Tx};
 use crate::faults::{Mistake, made};
-use crate::sale::{HoldId, SaleId};
+use crate::ledger::{LedgerError, Tx};
+use crate::model::{HoldId, SaleId};
 
 /// Units that are free, numbered in their order.
 const FREE: &str = "SELECT unit, row_number() OVER (ORDER BY unit) AS place
@@ -27,7 +27,7 @@ const WHOEVER: &str = "SELECT ticket, seq, row_number() OVER (ORDER BY seq) AS p
 
 impl Tx {
     /// Pairs a batch wrongly, if that is the mistake to be made; says how many holds were made.
-    pub(super) async fn pair_wrongly(
+    pub(crate) async fn pair_wrongly(
         &mut self,
         sale: SaleId,
         epoch: i32,
@@ -67,7 +67,7 @@ impl Tx {
     }
 
     /// Wakes an ended hold, if that is the mistake to be made.
-    pub(super) async fn forget_the_state(&mut self, id: HoldId) -> Result<(), LedgerError> {
+    pub(crate) async fn forget_the_state(&mut self, id: HoldId) -> Result<(), LedgerError> {
         if made(Mistake::NoStateTest) {
             sqlx::query("UPDATE holds SET state = 'active', ended_at = NULL WHERE id = $1")
                 .bind(id.0)

@@ -1,30 +1,17 @@
 //! What is true of a sale, in Postgres: the journal of the line, holds, orders, and who changed what.
 //! It decides; its constraints keep every promise about units. It knows nothing of Redis.
 
-mod api_keys;
-mod audit;
-mod counts;
-mod events;
-mod find;
-mod gateways;
-mod history;
-mod holds;
-mod idempotency;
-mod joins;
-mod lists;
+pub mod admission;
+pub mod checkout;
+pub mod events;
+pub mod health;
+pub mod line;
 #[cfg(feature = "faults")]
-mod mistakes;
-mod moves;
-mod operators;
-mod orders;
-mod payments;
-mod recovery;
-mod report;
-mod sales;
-mod sessions;
-mod setup;
-mod snapshot;
-mod sweep;
+pub(crate) mod mistakes;
+pub mod people;
+pub mod repair;
+pub mod reports;
+pub mod steering;
 
 use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
@@ -33,31 +20,31 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
 
-use crate::sale::SaleId;
+use crate::model::SaleId;
 
-pub use api_keys::{ApiKey, NewApiKey};
-pub use audit::{AuditItem, Repaired};
-pub use counts::{Counts, Verified};
-pub use events::{Event, EventKind};
-pub use find::Story;
-pub use gateways::{Beat, Gateway};
-pub use history::Moment;
-pub use holds::{Front, Recorded};
-pub use idempotency::{Key, Stored};
-pub use joins::{Fate, Journaled, TicketFacts, Writing};
-pub use lists::Cursor;
-pub use moves::Moved;
-pub use operators::{AccountChange, Operator, Removed};
-pub use orders::{Confirmed, Purchase};
-pub use payments::{Noted, Payer, Payment, PaymentKind};
-pub use report::{
+pub use crate::ledger::admission::holds::{Front, Recorded};
+pub use crate::ledger::checkout::idempotency::{Key, Stored};
+pub use crate::ledger::checkout::orders::{Confirmed, Purchase};
+pub use crate::ledger::checkout::payments::{Noted, Payer, Payment, PaymentKind};
+pub use crate::ledger::checkout::sweep::Swept;
+pub use crate::ledger::events::audit::{AuditItem, Repaired};
+pub use crate::ledger::events::export::{Event, EventKind};
+pub use crate::ledger::events::history::Moment;
+pub use crate::ledger::health::gateways::{Beat, Gateway};
+pub use crate::ledger::health::setup::{Durability, History, Room, Schema, Setup};
+pub use crate::ledger::line::counts::{Counts, Verified};
+pub use crate::ledger::line::joins::{Fate, Journaled, TicketFacts, Writing};
+pub use crate::ledger::line::moves::Moved;
+pub use crate::ledger::line::snapshot::{SaleSnapshot, Snapshot};
+pub use crate::ledger::people::api_keys::{ApiKey, NewApiKey};
+pub use crate::ledger::people::operators::{AccountChange, Operator, Removed};
+pub use crate::ledger::people::sessions::{Holder, NewSession, Proven, Session, SessionOf};
+pub use crate::ledger::reports::listings::Cursor;
+pub use crate::ledger::reports::report::{
     Action, CameTrue, Chances, Counted, Holds, Percentiles, Point, Ranges, Shown, Tickets,
 };
-use sales::Brands;
-pub use sessions::{Holder, NewSession, Proven, Session, SessionOf};
-pub use setup::{Durability, History, Room, Schema, Setup};
-pub use snapshot::{SaleSnapshot, Snapshot};
-pub use sweep::Swept;
+pub use crate::ledger::reports::ticket_search::Story;
+use crate::ledger::steering::sales::Brands;
 
 /// Connections for confirming and giving back. Each call holds one for a single round trip or two.
 const ORDER_CONNECTIONS: u32 = 10;

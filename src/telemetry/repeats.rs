@@ -52,7 +52,7 @@ fn tell(held: &Held) {
 }
 
 /// The filter of the log.
-pub(super) struct HoldBack;
+pub(crate) struct HoldBack;
 
 impl<S> Filter<S> for HoldBack {
     fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
@@ -69,7 +69,7 @@ impl<S> Filter<S> for HoldBack {
         let place = (metadata.target(), metadata.line().unwrap_or_default());
         let is_first = REPEATS.note(place, *metadata.level(), text);
         if !is_first {
-            counter!(super::LINES_HELD_BACK).increment(1);
+            counter!(crate::telemetry::LINES_HELD_BACK).increment(1);
         }
         is_first
     }

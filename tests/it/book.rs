@@ -1,7 +1,7 @@
 //! The ledger by itself: a sale in a database of its own, and no gateway that would interfere.
 
 use ropeline::ledger::{Journaled, Ledger, Recorded, Swept, Writing};
-use ropeline::sale::{Hold, SaleId, SaleState, Seq, Settings, Ticket};
+use ropeline::model::{Hold, SaleId, SaleState, Seq, Settings, Ticket};
 use sqlx::PgPool;
 
 use crate::support::Place;

@@ -131,7 +131,7 @@ async fn one_ticket_under_the_names_of_many_sales_is_no_work_and_goes_with_the_n
     ana.hold().await;
     // Its hold is open, so that it is in no line in memory: each look at it would ask Postgres.
     let mut jar = Jar::default();
-    let names: Vec<String> = (0..25).map(|_| ropeline::sale::SaleId::new().to_string()).collect();
+    let names: Vec<String> = (0..25).map(|_| ropeline::model::SaleId::new().to_string()).collect();
     for name in names.iter().chain([&held.id]) {
         jar.0.insert(format!("ropeline-ticket-{name}"), ana.credential.clone());
     }

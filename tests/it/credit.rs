@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use ropeline::ledger::Swept;
-use ropeline::sale::HoldState;
+use ropeline::model::HoldState;
 use sqlx::AssertSqlSafe;
 
 use crate::book::Book;
@@ -44,7 +44,7 @@ async fn two_hundred_thousand_open_holds_are_credited_without_a_change_to_any() 
     let book = Book::open(MANY).await;
     many(&book, MANY).await;
     let some = "SELECT min(id::text)::uuid FROM holds";
-    let id = ropeline::sale::HoldId(sqlx::query_scalar(some).fetch_one(&book.sql).await.unwrap());
+    let id = ropeline::model::HoldId(sqlx::query_scalar(some).fetch_one(&book.sql).await.unwrap());
     outage(&book, 0.0).await;
     let before = book.ledger.hold(id).await.unwrap().unwrap().expires_at;
     let versions = "SELECT count(DISTINCT xmin::text) FROM holds";
@@ -137,7 +137,7 @@ async fn a_hold_made_during_an_outage_gets_its_part_and_is_told_so_at_once() {
     )
     .await;
     let late = book.hold(2, &[2]).await.remove(0);
-    let window = |hold: &ropeline::sale::Hold| hold.expires_at.duration_since(hold.admitted_at);
+    let window = |hold: &ropeline::model::Hold| hold.expires_at.duration_since(hold.admitted_at);
     assert_eq!(window(&late).as_secs(), 600, "no more and no less than its window");
     let Swept::Credited { holds: 2, gap } = book.ledger.sweep().await.unwrap() else {
         panic!("not credited")

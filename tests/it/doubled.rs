@@ -2,7 +2,7 @@
 //! Each finds its own place, on whichever gateway.
 
 use ropeline::ledger::{Ledger, Writing};
-use ropeline::sale::{Claim, SaleId, Seq, Signer, Ticket};
+use ropeline::model::{Claim, SaleId, Seq, Signer, Ticket};
 use serde_json::json;
 
 use crate::recovery::gate;
@@ -204,7 +204,7 @@ async fn whoever_left_while_every_number_was_a_twins_is_not_let_in_later() {
     // A join that another gateway makes for the ticket comes too late.
     let gate = gate(&shop).await;
     let line = gate.line_of(id).unwrap();
-    let place = ropeline::flow::join::join(&gate, &line, claim.ticket).await.unwrap();
+    let place = ropeline::engine::line::join::join(&gate, &line, claim.ticket).await.unwrap();
     assert!(place.known, "it finds the row");
     assert_eq!(journaled(&shop, &shopper).await, row);
     more_units_come(&shop, &sale.id, &shopper, "left").await;

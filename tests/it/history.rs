@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ropeline::ledger::{Ledger, Swept};
-use ropeline::sale::{SaleId, SaleState, Seq, Settings};
+use ropeline::model::{SaleId, SaleState, Seq, Settings};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::book::Book;

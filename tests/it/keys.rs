@@ -1,9 +1,10 @@
 //! `Idempotency-Key`: the same key and body get the same answer, however often and on whichever gateway.
 
 use reqwest::Method;
-use ropeline::flow::operate::{Command, operate};
-use ropeline::flow::{FlowError, Refusal, keyed};
-use ropeline::sale::{SaleId, Settings};
+use ropeline::engine::checkout::idempotency;
+use ropeline::engine::steering::operate::{Command, operate};
+use ropeline::engine::{FlowError, Refusal};
+use ropeline::model::{SaleId, Settings};
 use serde_json::{Value, json};
 use sqlx::Connection;
 
@@ -337,13 +338,13 @@ async fn a_step_that_fails_under_its_key_has_given_it_up_before_it_answers() {
                 AND pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory'
                             GROUP BY pid HAVING count(*) > 1)";
     for round in 0..50 {
-        let key = keyed::key("test", "change", format!("stale {round}"), vec![1]);
+        let key = idempotency::key("test", "change", format!("stale {round}"), vec![1]);
         let command = Command::Change {
             from: stale.clone(),
             to: Settings { name: format!("Name {round}"), ..now.clone() },
             said: json!({}),
         };
-        let render = |_: &Result<ropeline::sale::Sale, Refusal>| unreachable!("nothing is stored");
+        let render = |_: &Result<ropeline::model::Sale, Refusal>| unreachable!("nothing is stored");
         let refused = operate(&gate, "test", id, command, Some(key), render).await;
         assert!(matches!(refused, Err(FlowError::Refused(Refusal::Stale))), "{refused:?}");
         // The key and the sale, locked in one transaction.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use ropeline::ledger::{Confirmed, Fate, Key, Stored, Swept, Writing};
-use ropeline::sale::{HoldState, SaleState, Seq, Settings, Ticket};
+use ropeline::model::{HoldState, SaleState, Seq, Settings, Ticket};
 use serde_json::json;
 
 use crate::book::Book;
@@ -475,7 +475,7 @@ async fn an_epoch_is_served_by_one_rebuild_and_one_that_failed_is_tried_again_un
     assert!(!book.ledger.will_serve(book.sale, 2).await.unwrap(), "it was overtaken");
 }
 
-async fn confirm(book: &Book, hold: ropeline::sale::HoldId) -> Confirmed {
+async fn confirm(book: &Book, hold: ropeline::model::HoldId) -> Confirmed {
     let mut tx = book.ledger.begin().await.unwrap();
     let confirmed = tx.confirm(hold, Some("card-1")).await.unwrap();
     tx.commit().await.unwrap();

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use reqwest::Method;
-use ropeline::http::limits::{Rate, Rates};
+use ropeline::web::server::limits::{Rate, Rates};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use ropeline::live::{Ack, Admitted, Change, Slot, Waiter};
-use ropeline::sale::{Seq, Ticket};
+use ropeline::model::{Seq, Ticket};
+use ropeline::redis::{Ack, Admitted, Change, Slot, Waiter};
 
 /// How the pace stands in a step: no pause at all, or one that no test outlives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::flow::audit::repair;
+use ropeline::engine::repair::audit::repair;
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::aio::MultiplexedConnection;
-use ropeline::flow::audit::{Repairs, repair};
-use ropeline::flow::{Gate, watch};
+use ropeline::engine::Gate;
+use ropeline::engine::line::line_mirror;
+use ropeline::engine::repair::audit::{Repairs, repair};
 use ropeline::ledger::{Ledger, Writing};
-use ropeline::live::{Ack, Admitted, Live};
-use ropeline::sale::{SaleId, Signer, Ticket};
+use ropeline::model::{SaleId, Signer, Ticket};
+use ropeline::redis::{Ack, Admitted, Live};
 use serde_json::{Value, json};
 
 use crate::support::{SECRET, Sale, Shop, Shopper, all, eventually};
@@ -316,7 +317,7 @@ async fn whoever_is_in_line_and_not_journaled_yet_is_written_down_and_keeps_the_
     let line = gate.line(&sale.id).unwrap();
     let done = repair(&gate, &line).await.unwrap();
     assert_eq!(done, Repairs { waiters_journaled: 3, ..Repairs::default() });
-    watch::tick(&gate).await;
+    line_mirror::tick(&gate).await;
     assert_eq!(line.view().waiting(), 5);
     assert_eq!(behind.poll().await.body["position"], 5, "nobody in front was taken out");
 
@@ -343,11 +344,13 @@ async fn a_place_is_not_counted_in_the_journal_while_the_line_can_be_read() {
     live.join(id, 1, 1_000_000, &[Ticket::new(), Ticket::new()]).await.unwrap();
     let behind = sale.join().await;
     let gate = gate(&shop).await;
-    let unread = watch::past_view(&gate, id).await.unwrap();
+    let unread = line_mirror::past_view(&gate, id).await.unwrap();
     assert!(!unread.mirrored);
     let claim = gate.signer.verify(&behind.credential).unwrap();
-    let told = ropeline::flow::state::of(&gate, &unread, claim).await.unwrap();
-    let ropeline::flow::state::Stage::Waiting(waiting) = told.stage else { panic!("{told:?}") };
+    let told = ropeline::engine::line::ticket_state::of(&gate, &unread, claim).await.unwrap();
+    let ropeline::engine::line::ticket_state::Stage::Waiting(waiting) = told.stage else {
+        panic!("{told:?}")
+    };
     assert_eq!(waiting.position, 3, "the journal has nobody in front of it");
 }
 
@@ -360,7 +363,7 @@ async fn a_place_that_the_journal_counts_has_the_version_of_its_count() {
     let shopper = sale.join().await;
     let gate = gate(&shop).await;
     let claim = gate.signer.verify(&shopper.credential).unwrap();
-    let old = watch::past_view(&gate, id).await.unwrap();
+    let old = line_mirror::past_view(&gate, id).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     // A gateway that does not follow the sale has no line to read.
     let other = Arc::new(Gate::new(
@@ -368,7 +371,7 @@ async fn a_place_that_the_journal_counts_has_the_version_of_its_count() {
         Ledger::new(&shop.place.database_url).unwrap(),
         Signer::new(SECRET.as_bytes()),
     ));
-    let told = ropeline::flow::state::of(&other, &old, claim).await.unwrap();
+    let told = ropeline::engine::line::ticket_state::of(&other, &old, claim).await.unwrap();
     let rank = 1 << 50; // Waiting.
     let later = told.version - rank - old.version;
     assert!(later >= 200 * 64, "64 to a millisecond: {later}");
@@ -482,7 +485,7 @@ async fn a_sell_out_that_many_gateways_see_at_once_is_written_down_once() {
     let mut tx = gates[0].ledger.begin().await.unwrap();
     tx.confirm(hold.parse().unwrap(), None).await.unwrap();
     tx.commit().await.unwrap();
-    all(gates.into_iter().map(|gate| async move { watch::tick(&gate).await })).await;
+    all(gates.into_iter().map(|gate| async move { line_mirror::tick(&gate).await })).await;
     let told = "SELECT count(*), (SELECT count(*) FROM sales WHERE sold_out_at IS NOT NULL)
                 FROM audit WHERE action = 'sold_out'";
     // A tick does not wait for it.
@@ -500,6 +503,6 @@ pub async fn gate(shop: &Shop) -> Arc<Gate> {
     let live = Live::new(&shop.place.redis_url).unwrap();
     let ledger = Ledger::new(&shop.place.database_url).unwrap();
     let gate = Arc::new(Gate::new(live, ledger, Signer::new(SECRET.as_bytes())));
-    watch::tick(&gate).await;
+    line_mirror::tick(&gate).await;
     gate
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use redis::aio::MultiplexedConnection;
-use ropeline::live::{Change, Slot, Waiter};
-use ropeline::sale::{SaleId, Seq, Ticket};
+use ropeline::model::{SaleId, Seq, Ticket};
+use ropeline::redis::{Change, Slot, Waiter};
 use serde_json::Value;
 
 pub fn key(sale: SaleId, name: &str) -> String {

@@ -7,11 +7,12 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::routing::get;
 use reqwest::{Method, RequestBuilder};
-use ropeline::flow::Gate;
-use ropeline::http::{self, App};
+use ropeline::engine::Gate;
 use ropeline::ledger::Ledger;
-use ropeline::live::Live;
-use ropeline::sale::Signer;
+use ropeline::model::Signer;
+use ropeline::redis::Live;
+use ropeline::web;
+use ropeline::web::App;
 use serde_json::json;
 use tower::ServiceExt;
 
@@ -262,7 +263,7 @@ async fn asked(path: &str, mode: &str) -> (u16, String, String) {
     let live = Live::new("unix:///nowhere/redis.sock").unwrap();
     let ledger = Ledger::new("postgres:///nowhere?host=/nowhere").unwrap();
     let gate = Arc::new(Gate::new(live, ledger, Signer::new(SECRET.as_bytes())));
-    let settings = http::Settings {
+    let settings = web::Settings {
         admin_key: ADMIN_KEY.into(),
         public_url: None,
         trusted_proxies: Vec::new(),
@@ -271,7 +272,7 @@ async fn asked(path: &str, mode: &str) -> (u16, String, String) {
     };
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle();
     let routes = Router::new().route("/s/boots/panics", get(panics)).route("/hangs", get(hangs));
-    let routes = http::around(App::new(gate, settings, metrics), routes);
+    let routes = web::around(App::new(gate, settings, metrics), routes);
     let request = axum::http::Request::get(path)
         .header("sec-fetch-mode", mode)
         .header("accept-language", "de")

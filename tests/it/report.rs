@@ -1,6 +1,6 @@
 //! The report of a sale: a story with known times, counted by hand, and a sale of a million.
 
-use ropeline::flow::report::note;
+use ropeline::engine::reports::report::note;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -155,7 +155,7 @@ async fn while_a_sale_runs_the_report_is_so_far_and_what_is_shown_is_written_dow
     let own = gate(&shop).await;
     let mirror = own.line(&sale.id).unwrap();
     crate::support::eventually("the line is read", async || {
-        ropeline::flow::watch::tick(&own).await;
+        ropeline::engine::line::line_mirror::tick(&own).await;
         mirror.view().waiting() == 3
     })
     .await;

@@ -4,8 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use ropeline::live::{Ack, Admitted, Change, Known, Live, LiveError, Loaded, Slot, Survey, Waiter};
-use ropeline::sale::{Places, SaleId, Seq, Ticket};
+use ropeline::model::{Places, SaleId, Seq, Ticket};
+use ropeline::redis::{
+    Ack, Admitted, Change, Known, Live, LiveError, Loaded, Slot, Survey, Waiter,
+};
 
 use crate::model::{Model, Pace};
 use crate::redis_state::{Raw, key};

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use redis::aio::MultiplexedConnection;
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::live::{Ack, Admitted, Live, Loaded, MOST_TICKETS, Slot, Waiter};
-use ropeline::sale::{SaleId, Seq, Ticket};
+use ropeline::model::{SaleId, Seq, Ticket};
+use ropeline::redis::{Ack, Admitted, Live, Loaded, MOST_TICKETS, Slot, Waiter};
 
 use crate::model::Pace;
 use crate::redis_state::{Raw, key};

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use reqwest::Method;
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::flow::Gate;
-use ropeline::flow::selfcheck::{self, Standing, Weight};
-use ropeline::http::limits::Rates;
+use ropeline::engine::Gate;
+use ropeline::engine::health::selfcheck;
+use ropeline::engine::health::selfcheck::{Standing, Weight};
 use ropeline::ledger::Ledger;
-use ropeline::live::{GRANT, Live};
-use ropeline::sale::Signer;
+use ropeline::model::Signer;
+use ropeline::redis::{GRANT, Live};
+use ropeline::web::server::limits::Rates;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use tokio::io::AsyncWriteExt;

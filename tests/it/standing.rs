@@ -205,7 +205,8 @@ async fn a_sale_tells_whether_it_is_ready_and_the_verdict_names_what_is_missing_
     );
     assert!(look["troubles"][0]["advice"].as_str().unwrap().contains("checkout_url"), "{look}");
 
-    let mended = json!({ "checkout_url": "https://shop.example/pay", "ends_at": in_minutes(90).await });
+    let mended =
+        json!({ "checkout_url": "https://shop.example/pay", "ends_at": in_minutes(90).await });
     assert_eq!(shop.change(&sale, mended).await.status, 200);
     sale.seed(2).await;
     let told = ask(&sale).await;
@@ -287,7 +288,7 @@ async fn a_long_history_is_thinned_and_can_be_asked_for_in_part() {
 async fn the_charts_script_is_kept_for_ever_under_the_name_of_its_content() {
     let shop = Shop::open().await;
     let script = include_str!("../../templates/vendor/uplot/uPlot.iife.min.js");
-    let path = ropeline::http::assets::uplot_path();
+    let path = ropeline::web::server::assets::uplot_path();
     let answer = shop.get(&path).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, script));
     assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");

@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::{Client, Method, StatusCode};
-use ropeline::config::{Config, Stores as StoreUrls};
 use ropeline::dev::stores::{Data, Stores};
-use ropeline::http::limits::Rates;
-use ropeline::http::{Settings, serve};
+use ropeline::gateway::config::{Config, Stores as StoreUrls};
 use ropeline::ledger::Ledger;
+use ropeline::web::Settings;
+use ropeline::web::server::limits::Rates;
+use ropeline::web::server::serve;
 use ropeline::{gateway, telemetry};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;

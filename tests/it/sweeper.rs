@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use ropeline::ledger::Swept;
-use ropeline::sale::{HoldState, Settings};
+use ropeline::model::{HoldState, Settings};
 
 use crate::book::Book;
 use crate::support::all;

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use metrics_exporter_prometheus::PrometheusHandle;
-use ropeline::flow::admit::{Next, admit};
-use ropeline::flow::{Gate, selfcheck, together, watch};
-use ropeline::http::{App, Settings, serve};
+use ropeline::engine::Gate;
+use ropeline::engine::admission::admit::{Next, admit};
+use ropeline::engine::checkout::batch;
+use ropeline::engine::health::selfcheck;
+use ropeline::engine::line::line_mirror;
 use ropeline::ledger::Ledger;
-use ropeline::live::{Ack, Live};
-use ropeline::sale::{SaleId, Signer};
+use ropeline::model::{SaleId, Signer};
+use ropeline::redis::{Ack, Live};
 use ropeline::telemetry;
+use ropeline::web::server::serve;
+use ropeline::web::{App, Settings};
 use serde_json::Value;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::sleep;
@@ -60,13 +64,13 @@ impl House {
         drop(inside);
         runtime.block_on(async {
             selfcheck::start(&gate).await?;
-            watch::tick(&gate).await;
+            line_mirror::tick(&gate).await;
             anyhow::Ok(())
         })?;
         ensure!(gate.missing().is_empty(), "not ready: {:?}", gate.missing());
         let handle = runtime.handle().clone();
         // Not by the clock: it waits for confirms.
-        handle.block_on(async { together::start(&gate) });
+        handle.block_on(async { batch::start(&gate) });
         // Until the process ends.
         let serving = serve::serve(listener, app, MOST_CONNECTIONS, CancellationToken::new());
         thread::spawn(move || runtime.block_on(serving));
@@ -91,7 +95,7 @@ impl House {
     /// Looks at every sale, as the watch does by time.
     pub fn look(&self) -> anyhow::Result<()> {
         let gate = self.gate.clone();
-        self.inside(async move { watch::tick(&gate).await })
+        self.inside(async move { line_mirror::tick(&gate).await })
     }
 
     /// Admits whoever can be admitted, as the loop does by time.

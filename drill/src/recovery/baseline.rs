@@ -3,7 +3,7 @@
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use ropeline::dev::stores::Stores;
-use ropeline::live::LOAD_PAGE;
+use ropeline::redis::LOAD_PAGE;
 use sqlx::Row;
 use tokio::time::Instant;
 use uuid::Uuid;

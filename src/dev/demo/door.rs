@@ -15,37 +15,37 @@ use tokio_util::sync::CancellationToken;
 const CONNECTIONS: usize = 360;
 const IDLE_CONNECTIONS: usize = 32;
 /// Longer than any honest answer of a gateway, so that a dead one is noticed.
-pub(super) const CALL_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// Tries of one call, or connections in a row without a state, before a shopper gives up.
-pub(super) const TRIES: u32 = 12;
+pub(crate) const TRIES: u32 = 12;
 /// Whatever `Retry-After` says, a demo does not sit still for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The gateway as the crowd sees it.
-pub(super) struct Door {
+pub(crate) struct Door {
     http: reqwest::Client,
-    pub(super) base: String,
-    pub(super) slug: String,
-    pub(super) connections: Semaphore,
-    pub(super) over: CancellationToken,
-    pub(super) crowd: Crowd,
+    pub(crate) base: String,
+    pub(crate) slug: String,
+    pub(crate) connections: Semaphore,
+    pub(crate) over: CancellationToken,
+    pub(crate) crowd: Crowd,
 }
 
 /// What became of the crowd, in shoppers.
 #[derive(Default)]
-pub(super) struct Crowd {
-    pub(super) joined: AtomicU32,
-    pub(super) left: AtomicU32,
-    pub(super) admitted: AtomicU32,
-    pub(super) bought: AtomicU32,
-    pub(super) released: AtomicU32,
-    pub(super) walked_away: AtomicU32,
-    pub(super) too_late: AtomicU32,
-    pub(super) gave_up: AtomicU32,
+pub(crate) struct Crowd {
+    pub(crate) joined: AtomicU32,
+    pub(crate) left: AtomicU32,
+    pub(crate) admitted: AtomicU32,
+    pub(crate) bought: AtomicU32,
+    pub(crate) released: AtomicU32,
+    pub(crate) walked_away: AtomicU32,
+    pub(crate) too_late: AtomicU32,
+    pub(crate) gave_up: AtomicU32,
 }
 
 impl Door {
-    pub(super) fn new(base_url: &str, slug: &str) -> Result<Door> {
+    pub(crate) fn new(base_url: &str, slug: &str) -> Result<Door> {
         ensure!(base_url.starts_with("http://"), "the demo speaks plain http, not {base_url}");
         let http = reqwest::Client::builder()
             .no_proxy()
@@ -63,7 +63,7 @@ impl Door {
 
     /// One call, repeated until it is answered with more than "try again". The same key goes with
     /// each try, so that it happens once.
-    pub(super) async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -98,13 +98,13 @@ impl Door {
         bail!("{path}: no answer after {TRIES} tries: {last}")
     }
 
-    pub(super) async fn sale_status(&self) -> Result<String> {
+    pub(crate) async fn sale_status(&self) -> Result<String> {
         let path = format!("/api/v1/sales/{}", self.slug);
         let sale = self.call(Method::GET, &path, "", None).await?;
         Ok(sale.body["status"].as_str().unwrap_or_default().to_owned())
     }
 
-    pub(super) fn report(&self) {
+    pub(crate) fn report(&self) {
         let read = |counter: &AtomicU32| counter.load(Ordering::Relaxed);
         tracing::info!(
             sale = %self.slug,
@@ -121,10 +121,10 @@ impl Door {
     }
 }
 
-pub(super) struct Answer {
+pub(crate) struct Answer {
     status: StatusCode,
     retry_after: Option<Duration>,
-    pub(super) body: Value,
+    pub(crate) body: Value,
 }
 
 impl Answer {
@@ -136,7 +136,7 @@ impl Answer {
         Ok(Answer { status, retry_after, body })
     }
 
-    pub(super) fn is(&self, status: StatusCode, code: &str) -> bool {
+    pub(crate) fn is(&self, status: StatusCode, code: &str) -> bool {
         self.status == status && self.body["code"] == code
     }
 
@@ -146,14 +146,14 @@ impl Answer {
             || self.is(StatusCode::CONFLICT, "idempotency-in-progress")
     }
 
-    pub(super) fn expect_success(&self, what: &str) -> Result<()> {
+    pub(crate) fn expect_success(&self, what: &str) -> Result<()> {
         ensure!(self.status.is_success(), "{what}: {} {}", self.status, self.body);
         Ok(())
     }
 }
 
 /// As long as was asked for, else ever longer with each attempt; never in step with the others.
-pub(super) async fn pause(attempt: u32, asked: Option<Duration>) {
+pub(crate) async fn pause(attempt: u32, asked: Option<Duration>) {
     let backoff = Duration::from_millis(250) * 2u32.pow(attempt.min(5));
     let (least, spread) = match asked {
         Some(asked) => (asked.min(LONGEST_WAIT), Duration::from_secs(1)),
@@ -162,11 +162,11 @@ pub(super) async fn pause(attempt: u32, asked: Option<Duration>) {
     sleep(least + spread.mul_f64(rand::random_range(0.1..1.0))).await;
 }
 
-pub(super) fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &header::HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-pub(super) fn count(counter: &AtomicU32) {
+pub(crate) fn count(counter: &AtomicU32) {
     counter.fetch_add(1, Ordering::Relaxed);
 }

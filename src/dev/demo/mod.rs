@@ -4,8 +4,8 @@
 //! works against any gateway whose admin key it is given, and a fault of ours looks to it as it
 //! would to a shopper: something to retry, never a reason to panic.
 
-mod door;
-mod shopper;
+pub(crate) mod door;
+pub(crate) mod shopper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use door::{Door, count};
-use shopper::Shopper;
+use crate::dev::demo::door::{Door, count};
+use crate::dev::demo::shopper::Shopper;
 
 /// Enough to see a queue and a sell-out within minutes.
 const UNITS: u32 = 200;

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
-use super::door::{Answer, CALL_LIMIT, Door, TRIES, count, pause, retry_after};
+use crate::dev::demo::door::{Answer, CALL_LIMIT, Door, TRIES, count, pause, retry_after};
 
 /// A gateway sends on an idle socket well within this time.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
@@ -56,14 +56,14 @@ struct Joined {
 }
 
 /// One simulated person.
-pub(super) struct Shopper<'a> {
+pub(crate) struct Shopper<'a> {
     door: &'a Door,
     n: u32,
     me: Joined,
 }
 
 impl Shopper<'_> {
-    pub(super) async fn visit(door: &Door, n: u32) -> Result<()> {
+    pub(crate) async fn visit(door: &Door, n: u32) -> Result<()> {
         let path = format!("/api/v1/sales/{}/tickets", door.slug);
         let answer = door.call(Method::POST, &path, "", Some(&json!({}))).await?;
         if answer.is(StatusCode::CONFLICT, "sold-out")

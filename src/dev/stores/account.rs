@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use tokio::process::Command;
 
-use super::place::remove_dir;
-use super::process::output;
+use crate::dev::stores::place::remove_dir;
+use crate::dev::stores::process::output;
 
 const INSTALL: &str = "install it with `apt-get install redis-server postgresql` (Debian, Ubuntu) \
                        or `brew install redis postgresql@16` (macOS)";
 
 /// The programs we start, where they are.
-pub(super) struct Programs {
-    pub(super) redis_server: PathBuf,
-    pub(super) initdb: PathBuf,
-    pub(super) postgres: PathBuf,
+pub(crate) struct Programs {
+    pub(crate) redis_server: PathBuf,
+    pub(crate) initdb: PathBuf,
+    pub(crate) postgres: PathBuf,
 }
 
 impl Programs {
-    pub(super) fn find() -> Result<Programs> {
+    pub(crate) fn find() -> Result<Programs> {
         let redis_server = on_path("redis-server")
             .with_context(|| format!("redis-server is missing: {INSTALL}"))?;
         // Packages keep the server programs off the PATH; what is on it may be something else.
@@ -57,7 +57,7 @@ fn newest(parent: &str, prefix: &str) -> Option<PathBuf> {
 }
 
 /// Whose rights Postgres gets.
-pub(super) enum Account {
+pub(crate) enum Account {
     /// We are not root.
     Ours,
     /// Root, seen as user 1000 inside a user namespace: our files stay where and whose they are.
@@ -69,7 +69,7 @@ pub(super) enum Account {
 const MAPPED: [&str; 4] = ["unshare", "--user", "--map-user=1000", "--map-group=1000"];
 
 impl Account {
-    pub(super) async fn choose(name: &str, dir: &Path) -> Result<Account> {
+    pub(crate) async fn choose(name: &str, dir: &Path) -> Result<Account> {
         if id(&["-u"]).await? != 0 {
             return Ok(Account::Ours);
         }
@@ -96,7 +96,7 @@ impl Account {
     }
 
     /// Where Postgres keeps its data: below `dir` where it can go there.
-    pub(super) fn postgres_dir(&self, dir: &Path) -> PathBuf {
+    pub(crate) fn postgres_dir(&self, dir: &Path) -> PathBuf {
         match self {
             Account::Ours | Account::Mapped => dir.join("postgres"),
             Account::Other { home, .. } => home.join("postgres"),
@@ -104,7 +104,7 @@ impl Account {
     }
 
     /// Makes a directory that belongs to this account alone, in place of what is there.
-    pub(super) fn make_empty_dir(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn make_empty_dir(&self, dir: &Path) -> Result<()> {
         remove_dir(dir)?;
         let made = fs::DirBuilder::new().mode(0o700).create(dir);
         made.with_context(|| format!("{} cannot be made", dir.display()))?;
@@ -115,7 +115,7 @@ impl Account {
     }
 
     /// The start of a command line that runs `program` with this account's rights.
-    pub(super) fn run(&self, program: &Path) -> Vec<OsString> {
+    pub(crate) fn run(&self, program: &Path) -> Vec<OsString> {
         let program = program.as_os_str().to_owned();
         match self {
             Account::Ours => vec![program],

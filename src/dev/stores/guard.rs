@@ -11,14 +11,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::process::{KILL_LIMIT, POLL, kill_family};
+use crate::dev::stores::process::{KILL_LIMIT, POLL, kill_family};
 
 /// A cold start on a busy two-core machine takes seconds; crash recovery may take longer.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// One answer of a store that is starting; a frozen one would never come.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 /// Longer than the guard's own steps (3 s politely, 8 s firmly, then SIGKILL).
-pub(super) const STOP_LIMIT: Duration = Duration::from_secs(15);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(15);
 
 /// Runs one store: `sh -c GUARD guard <signal> <log> <socket> <command…>`. The first line it writes
 /// is the store's process id. It reads a pipe that we hold: a closed pipe is its word to end the store.
@@ -53,26 +53,26 @@ exit "$code"
 "#;
 
 /// How one store is run.
-pub(super) struct Plan<'a> {
-    pub(super) name: &'static str,
+pub(crate) struct Plan<'a> {
+    pub(crate) name: &'static str,
     /// The signal that ends it in an orderly way.
-    pub(super) end: &'static str,
-    pub(super) log: &'a Path,
+    pub(crate) end: &'static str,
+    pub(crate) log: &'a Path,
     /// The only file in its directory, which goes with it.
-    pub(super) socket: &'a Path,
-    pub(super) command: Vec<OsString>,
+    pub(crate) socket: &'a Path,
+    pub(crate) command: Vec<OsString>,
 }
 
 /// One store and the shell that guards it.
-pub(super) struct Guarded {
+pub(crate) struct Guarded {
     name: &'static str,
     shell: Child,
-    pub(super) pid: u32,
+    pub(crate) pid: u32,
 }
 
 impl Guarded {
     /// Starts a store and waits until it answers; gives up when it ends or time is over.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         plan: Plan<'_>,
         answers: impl AsyncFn() -> Result<()>,
     ) -> Result<Guarded> {
@@ -111,18 +111,18 @@ impl Guarded {
     }
 
     /// Ends the store by SIGKILL, all its processes, and waits until they are gone.
-    pub(super) async fn kill(mut self) -> Result<()> {
+    pub(crate) async fn kill(mut self) -> Result<()> {
         kill_family(self.pid).await?;
         self.ended(KILL_LIMIT).await
     }
 
     /// Has the guard end the store in an orderly way; it begins at once.
-    pub(super) fn tell_to_end(&mut self) {
+    pub(crate) fn tell_to_end(&mut self) {
         drop(self.shell.stdin.take());
     }
 
     /// Waits until the guard has seen the store end.
-    pub(super) async fn ended(&mut self, limit: Duration) -> Result<()> {
+    pub(crate) async fn ended(&mut self, limit: Duration) -> Result<()> {
         let start = Instant::now();
         while self.shell.try_wait()?.is_none() {
             ensure!(start.elapsed() < limit, "{} (process {}) does not end", self.name, self.pid);

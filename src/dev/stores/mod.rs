@@ -4,11 +4,11 @@
 //! with a server of the machine, and they end with us even when we are killed.
 //! The processes are plain `std` children, tied to no tokio runtime: tests may share one `Stores`.
 
-mod account;
-mod guard;
-mod place;
-mod process;
-mod start;
+pub(crate) mod account;
+pub(crate) mod guard;
+pub(crate) mod place;
+pub(crate) mod process;
+pub(crate) mod start;
 
 use std::fs;
 use std::io::{self, Write};
@@ -18,12 +18,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tokio::time::{Instant, sleep};
 
-use account::{Account, Programs};
-use guard::{Guarded, STOP_LIMIT};
-use place::{Place, remove_dir, remove_file};
-use process::{POLL, Process, family, kill_family, processes, signal, stopped_family};
+use crate::dev::stores::account::{Account, Programs};
+use crate::dev::stores::guard::{Guarded, STOP_LIMIT};
+use crate::dev::stores::place::{Place, remove_dir, remove_file};
+use crate::dev::stores::process::{
+    POLL, Process, family, kill_family, processes, signal, stopped_family,
+};
 
-pub use start::FalseClock;
+pub use crate::dev::stores::start::FalseClock;
 
 /// What happens to data that an earlier run left in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,19 +13,19 @@ const LONGEST_SOCKET_DIR: usize = 80;
 const SIDE_BY_SIDE: u32 = 64;
 
 /// A directory that no other living process has.
-pub(super) struct Place {
-    pub(super) dir: PathBuf,
+pub(crate) struct Place {
+    pub(crate) dir: PathBuf,
     /// Names it among all places of the machine, in a few letters.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Of this process's directories for sockets, but for the `.redis` or `.pg` at the end.
-    pub(super) sockets: PathBuf,
+    pub(crate) sockets: PathBuf,
     /// Ours until it is closed, and so also when we are killed.
     _lock: fs::File,
 }
 
 impl Place {
     /// Takes `dir`, or the first of `dir-2`, `dir-3`, … that is free.
-    pub(super) fn claim(dir: &Path) -> Result<Place> {
+    pub(crate) fn claim(dir: &Path) -> Result<Place> {
         let asked = std::path::absolute(dir)?;
         for n in 1..=SIDE_BY_SIDE {
             let mut dir = asked.clone().into_os_string();
@@ -65,11 +65,11 @@ fn short_hash(dir: &Path) -> u32 {
     hasher.finish() as u32
 }
 
-pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
     fs::remove_dir_all(dir).or_else(unless_missing)
 }
 
-pub(super) fn remove_file(file: &Path) -> io::Result<()> {
+pub(crate) fn remove_file(file: &Path) -> io::Result<()> {
     fs::remove_file(file).or_else(unless_missing)
 }
 

@@ -11,22 +11,22 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How often a process or a socket is looked at again.
-pub(super) const POLL: Duration = Duration::from_millis(10);
+pub(crate) const POLL: Duration = Duration::from_millis(10);
 /// A killed process is gone at once; more means that the kernel is stuck.
-pub(super) const KILL_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// The longest helper is initdb, which takes seconds on a busy two-core machine.
 const HELPER_LIMIT: Duration = Duration::from_secs(60);
 
-pub(super) struct Process {
-    pub(super) pid: u32,
+pub(crate) struct Process {
+    pub(crate) pid: u32,
     parent: u32,
     /// `T` is stopped, `Z` is dead and not yet reaped.
     state: char,
-    pub(super) command: String,
+    pub(crate) command: String,
 }
 
 /// Every process of the machine, from /proc, or from `ps` where there is none.
-pub(super) async fn processes() -> Result<Vec<Process>> {
+pub(crate) async fn processes() -> Result<Vec<Process>> {
     let Ok(entries) = fs::read_dir("/proc") else {
         let mut ps = Command::new("ps");
         let text = output(ps.args(["-A", "-ww", "-o", "pid=,ppid=,stat=,args="])).await?;
@@ -54,7 +54,7 @@ fn read_proc(pid: u32) -> Option<Process> {
 }
 
 /// A process and its children.
-pub(super) async fn family(parent: u32) -> Result<Vec<u32>> {
+pub(crate) async fn family(parent: u32) -> Result<Vec<u32>> {
     Ok(family_among(parent, &processes().await?))
 }
 
@@ -64,7 +64,7 @@ fn family_among(parent: u32, all: &[Process]) -> Vec<u32> {
 }
 
 /// A process, stopped so that it starts no more children, and its children.
-pub(super) async fn stopped_family(parent: u32) -> Result<Vec<u32>> {
+pub(crate) async fn stopped_family(parent: u32) -> Result<Vec<u32>> {
     signal("STOP", &[parent]).await?;
     let start = Instant::now();
     loop {
@@ -79,7 +79,7 @@ pub(super) async fn stopped_family(parent: u32) -> Result<Vec<u32>> {
 }
 
 /// Ends a process and its children by SIGKILL, and waits until they are gone.
-pub(super) async fn kill_family(parent: u32) -> Result<()> {
+pub(crate) async fn kill_family(parent: u32) -> Result<()> {
     let family = stopped_family(parent).await?;
     signal("KILL", &family).await?;
     let start = Instant::now();
@@ -94,14 +94,14 @@ pub(super) async fn kill_family(parent: u32) -> Result<()> {
 }
 
 /// Sends a signal. Who is gone meanwhile is no error: the callers look at what came of it.
-pub(super) async fn signal(name: &str, pids: &[u32]) -> Result<()> {
+pub(crate) async fn signal(name: &str, pids: &[u32]) -> Result<()> {
     let mut kill = Command::new("sh");
     kill.args(["-c", r#"kill -s "$@" || true"#, "kill", name]);
     output(kill.args(pids.iter().map(u32::to_string))).await.map(drop)
 }
 
 /// What a short helper program prints; an error tells what it complained about.
-pub(super) async fn output(command: &mut Command) -> Result<String> {
+pub(crate) async fn output(command: &mut Command) -> Result<String> {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = timeout(HELPER_LIMIT, running).await.context("no end in sight")??;
     let complaint = String::from_utf8_lossy(&output.stderr);

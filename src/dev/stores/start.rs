@@ -10,11 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::process::Command;
 
-use super::Stores;
-use super::account::Account;
-use super::guard::{Guarded, Plan};
-use super::place::{remove_dir, remove_file};
-use super::process::{output, processes};
+use crate::dev::stores::Stores;
+use crate::dev::stores::account::Account;
+use crate::dev::stores::guard::{Guarded, Plan};
+use crate::dev::stores::place::{remove_dir, remove_file};
+use crate::dev::stores::process::{output, processes};
 
 /// On the socket alone, and as durable as a sale needs it.
 const REDIS_SETTINGS: [&str; 12] = [

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::ropeline::flow::heartbeat::Heart;
-use ::ropeline::flow::operate::{Command, operate};
-use ::ropeline::flow::settle::{By, Settle, settle};
-use ::ropeline::flow::watch::Line;
-use ::ropeline::flow::{Gate, Refusal, Reply, join, selfcheck};
+use ::ropeline::engine::checkout::settle::{By, Settle, settle};
+use ::ropeline::engine::health::heartbeat::Heart;
+use ::ropeline::engine::health::selfcheck;
+use ::ropeline::engine::line::join;
+use ::ropeline::engine::line::line_mirror::Line;
+use ::ropeline::engine::loops;
+use ::ropeline::engine::steering::operate::{Command, operate};
+use ::ropeline::engine::{Gate, Refusal, Reply};
 use ::ropeline::ledger::Ledger;
-use ::ropeline::live::Live;
-use ::ropeline::loops;
-use ::ropeline::sale::{Claim, SaleId, Settings, Signer, Ticket};
+use ::ropeline::model::{Claim, SaleId, Settings, Signer, Ticket};
+use ::ropeline::redis::Live;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sqlx::PgPool;

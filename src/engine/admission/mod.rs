@@ -1,0 +1,3 @@
+//! Admitting shoppers from the front of the line.
+
+pub mod admit;

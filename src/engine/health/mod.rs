@@ -1,0 +1,5 @@
+//! Whether everything is well: self-check, heartbeat and overview.
+
+pub mod heartbeat;
+pub mod overview;
+pub mod selfcheck;

@@ -1,0 +1,4 @@
+//! Comparing Redis with Postgres, and rebuilding Redis.
+
+pub mod audit;
+pub mod rebuild;

@@ -1,0 +1,3 @@
+//! Batches and holds in Postgres.
+
+pub(crate) mod holds;

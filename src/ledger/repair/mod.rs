@@ -1,0 +1,3 @@
+//! What a rebuild of Redis reads from Postgres.
+
+pub(crate) mod recovery;

@@ -1,0 +1,3 @@
+//! Sales and their settings in Postgres.
+
+pub(crate) mod sales;

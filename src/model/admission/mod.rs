@@ -1,0 +1,3 @@
+//! Rules of letting shoppers in.
+
+pub mod plan;

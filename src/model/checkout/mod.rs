@@ -1,0 +1,3 @@
+//! Rules of holds and orders.
+
+pub mod hold;

@@ -1,0 +1,4 @@
+//! Credentials, roles and rights.
+
+pub mod credential;
+pub mod rights;

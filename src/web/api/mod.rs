@@ -1,0 +1,8 @@
+//! What every JSON call shares: problem documents, readers, schemas, responses and callers.
+
+pub mod caller;
+pub(crate) mod openapi;
+pub mod problem;
+pub mod request_reader;
+pub mod request_schema;
+pub mod responses;
