@@ -10,8 +10,8 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::member::Member;
-use crate::served::Served;
+use crate::support::member::Member;
+use crate::support::served::Served;
 use crate::support::{ADMIN_KEY, Answer, Place, eventually};
 
 /// How long a crowd may take in all: many times what it does.

@@ -15,7 +15,8 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use crate::process::{self, Running, settings};
+use crate::support::process;
+use crate::support::process::{Running, settings};
 use crate::support::{ADMIN_KEY, Place, Shop, eventually};
 
 /// A file for a report, of this test alone.

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::barriers::no_barrier;
-use super::page::{Page, room};
+use crate::browser::barriers::no_barrier;
+use crate::browser::page::{Page, room};
 use crate::support::Shop;
 
 /// Most presses of Tab on the way through a page.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use super::camera::Camera;
-use super::page::Page;
-use crate::staff::PASSWORD;
+use crate::browser::camera::Camera;
+use crate::browser::page::Page;
+use crate::support::staff::PASSWORD;
 use crate::support::{ADMIN_KEY, Shop};
 
 async fn log_in(page: &Page, name: &str, password: &str) {
@@ -151,7 +151,7 @@ async fn pictures_of_accounts_and_the_report() {
     let sale = shop.sale(json!({ "name": "Winter boots, size 42" })).await;
     sale.seed(3).await;
     sale.steer("close").await;
-    crate::report::tell_story(&shop, &sale).await;
+    crate::reports::report::tell_story(&shop, &sale).await;
     page.go(&format!("/admin/sales/{}/report", sale.slug)).await;
     camera.take_when("How well it was foretold", "report").await;
     camera.take_print("report-print").await;

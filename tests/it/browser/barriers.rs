@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::page::{Page, room, tell};
+use crate::browser::page::{Page, room, tell};
 use crate::support::{ADMIN_KEY, Shop, eventually};
 
 /// The rules, as a program; see `vendor/README.md`.

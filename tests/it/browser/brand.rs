@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{ADMIN_KEY, Sale, Shop};
 
 fn picture(inside: &str) -> String {

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::page::Page;
+use crate::browser::page::Page;
 use crate::support::Shop;
 
 /// A browser whose pages are photographed.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{Sale, Shop};
 
 /// A shopper in front of the checkout of a sale.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{Sale, Shop, eventually};
 
 /// Every language, by its tag, with the words of its button to join.

@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::barriers::no_barrier;
-use super::page::{Page, room};
-use crate::staff::cookie_of;
+use crate::browser::barriers::no_barrier;
+use crate::browser::page::{Page, room};
+use crate::support::staff::cookie_of;
 use crate::support::{Answer, Shop};
 
 /// What the other device does with a link: look, and press the button.

@@ -3,9 +3,9 @@
 use fantoccini::key::Key;
 use serde_json::json;
 
-use super::console::logged_in;
-use super::page::Page;
-use crate::exports::nobody_joins_any_more;
+use crate::browser::console::logged_in;
+use crate::browser::page::Page;
+use crate::reports::exports::nobody_joins_any_more;
 use crate::support::{ADMIN_KEY, Shop};
 
 /// Presses keys, wherever the focus is.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::page::{Page, room};
-use crate::process::{Running, settings, shop_of};
+use crate::browser::page::{Page, room};
+use crate::support::process::{Running, settings, shop_of};
 use crate::support::{Gateway, Place, Shop, eventually};
 
 /// A page that lost its gateway tries again ever more seldom, up to every 30 s.

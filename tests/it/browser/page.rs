@@ -7,7 +7,7 @@ use fantoccini::error::CmdError;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::driver::Session;
+use crate::browser::driver::Session;
 use crate::support::{PATIENCE, Sale, Shop, eventually};
 
 /// Where shoppers of a sale go.
@@ -152,7 +152,7 @@ impl Page {
     /// Presses what bears these words: a button, a link, or the line that opens what is folded.
     pub async fn press(&self, words: &str) {
         let path = format!(
-            "//*[self::a or self::button or self::summary][normalize-space(.)={}]",
+            "//*[crate::browser::page::a or crate::browser::page::button or crate::browser::page::summary][normalize-space(.)={}]",
             quoted(words)
         );
         eventually(&format!("{words:?} can be pressed"), async || {

@@ -4,9 +4,9 @@
 use futures_util::StreamExt;
 use serde_json::json;
 
-use super::camera::Camera;
-use super::page::room;
-use crate::standing::OwnStores;
+use crate::browser::camera::Camera;
+use crate::browser::page::room;
+use crate::health::setup_status::OwnStores;
 use crate::support::{ADMIN_KEY, Gateway, Sale, Shop, Shopper, eventually};
 
 /// Shoppers in front of and behind the one in the pictures of a busy sale.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{PATIENCE, Shop};
 
 /// Whether the page asks to be loaded again by itself.

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{PATIENCE, Sale, Shop};
 
 /// In place of the page's socket; `performance.now` can be moved forward.

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{Answer, Shop};
 
 #[tokio::test]
@@ -271,7 +271,7 @@ async fn a_button_works_again_after_a_load_that_was_stopped() {
     page.reads("[data-f=position]", "1").await;
     assert_eq!(sale.stats().await["joined"], 2, "it joined once");
 
-    let console = super::console::logged_in(&shop).await;
+    let console = crate::browser::console::logged_in(&shop).await;
     console.go(&format!("/admin/sales/{}", sale.slug)).await;
     press_and_stop(&console, "Pause").await;
     assert_eq!(console.run(busy).await, 1);

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::page::{Page, room};
+use crate::browser::page::{Page, room};
 use crate::support::{Answer, PATIENCE, Sale, Shop};
 
 /// All that can be read in the room.

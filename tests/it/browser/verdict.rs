@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use super::console::logged_in;
-use super::page::Page;
-use crate::process::{Running, settings};
-use crate::standing::OwnStores;
+use crate::browser::console::logged_in;
+use crate::browser::page::Page;
+use crate::health::setup_status::OwnStores;
+use crate::support::process::{Running, settings};
 use crate::support::{Shop, eventually};
 
 /// What a chart has drawn: points, and whether there is ink on its canvas.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use super::languages;
-use super::page::{Page, room, tell};
+use crate::browser::languages;
+use crate::browser::page::{Page, room, tell};
 use crate::support::{Answer, Shop};
 
 /// The promise for the first view of the waiting room.

@@ -1,6 +1,6 @@
 //! The stores of `ropeline dev` and of these tests: started, killed, frozen, side by side.
 
-mod run;
+pub(crate) mod run;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
