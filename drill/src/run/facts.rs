@@ -66,6 +66,8 @@ pub struct Order {
 #[serde(rename_all = "kebab-case")]
 pub enum Of {
     Hold,
+    /// An outage was credited to this hold, by a change of the heartbeat alone.
+    Credit,
     Join,
     /// A rebuild of Redis begins; the state is the new epoch.
     Epoch,
@@ -239,6 +241,7 @@ async fn read_trail(sql: &PgPool) -> Result<Vec<Step>> {
         at,
         of: match &*kind {
             "hold" => Of::Hold,
+            "credit" => Of::Credit,
             "epoch" => Of::Epoch,
             "sold-out" => Of::SoldOut,
             _ => Of::Join,

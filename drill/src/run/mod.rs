@@ -48,6 +48,8 @@ use variant::{Rules, Variant};
 
 /// How long gateways may take to serve again after everything was broken.
 const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How long the operator may take for what is left to do when nothing is broken any more.
+const OPERATED_WITHIN: Duration = Duration::from_secs(120);
 /// How long shoppers may take to go home.
 const HOME_WITHIN: Duration = Duration::from_secs(30);
 
@@ -187,6 +189,8 @@ async fn run_one(
         Ground::lay(world, &rules, options, &dir.join(format!("{seed}.history.jsonl"))).await?;
     let Ground { street, sql, sale, up_at_start, batch_101 } = ground;
     let schedule = schedule(seed, &rules, options, Menu { clock: clock.is_some() });
+    let acts = plan::operator(seed, &rules, options.seconds);
+    let operator = tokio::spawn(operator::operate(street.clone(), acts));
     let crowd = crowd(&street, seed, &rules, options.seconds);
     let sampling = tokio::spawn(sampler::sample(street.clone(), sql.clone(), sale, seed));
 
@@ -194,12 +198,15 @@ async fn run_one(
         Striker::new(&mut *world, street.clone(), clock, dir.to_owned(), schedule.clone());
     let windows = striker.strike(options.seconds).await?;
     all_ready(world).await?;
+    // Who was kept waiting by the faults is behind the plan, and changes the stock until the plan is done. What is
+    // read from one place after another must not move meanwhile.
+    timeout(OPERATED_WITHIN, operator).await.context("the operator does not finish")??;
     street.closing.cancel();
     let is_restored = rules.variant == Variant::Restored && !options.calm;
     let settled = if is_restored {
         settle::stop(&sql, sale).await?
     } else {
-        settle::rest(&sql, sale).await?
+        settle::rest(&sql, sale, &street).await?
     };
     let facts = settle::facts(world, &sql, sale, &logs(world, dir)).await?;
     street.over.cancel();
@@ -293,13 +300,12 @@ async fn use_a_key(world: &World, street: &Street) -> Result<()> {
     Ok(())
 }
 
-/// Everybody who does something: the shoppers and the operator.
+/// All shoppers.
 fn crowd(street: &Arc<Street>, seed: u64, rules: &Rules, seconds: u64) -> JoinSet<()> {
     let mut crowd = JoinSet::new();
     for plan in plan::shoppers(seed, rules, seconds) {
         crowd.spawn(Shopper::new(street.clone(), plan).live());
     }
-    crowd.spawn(operator::operate(street.clone(), plan::operator(seed, rules, seconds)));
     crowd
 }
 

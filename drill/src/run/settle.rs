@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::checks::Settled;
 use super::facts::{Desk, Facts, offered};
 use super::sampler::{EVERY, look};
+use super::street::Street;
 use crate::gateway::ADMIN_KEY;
 use crate::world::World;
 
@@ -24,14 +25,17 @@ const AGREE_WITHIN: Duration = Duration::from_secs(60);
 /// A gauge follows within a tick.
 const GAUGES: Duration = Duration::from_millis(1_500);
 
-/// Waits until no hold is open and nobody waits beside a free unit.
+/// Waits until no hold is open, nobody waits beside a free unit, and nobody is about to join: who does that is let in
+/// at once where units are left.
 ///
 /// # Errors
 /// When Postgres cannot be asked at all.
-pub async fn rest(sql: &PgPool, sale: Uuid) -> Result<Settled> {
+pub async fn rest(sql: &PgPool, sale: Uuid, street: &Street) -> Result<Settled> {
     let began = Instant::now();
     let (mut settled, mut moved) = (Settled::default(), began);
     while moved.elapsed() < STUCK_AFTER && began.elapsed() < LONGEST {
+        // Asked before the look: whoever joined by then is seen.
+        let is_quiet = street.is_quiet();
         let Ok(stand) = look(sql, sale).await else {
             sleep(EVERY).await;
             continue;
@@ -39,7 +43,7 @@ pub async fn rest(sql: &PgPool, sale: Uuid) -> Result<Settled> {
         if stand != settled.stand {
             (settled.stand, moved) = (stand, Instant::now());
         }
-        if stand.active == 0 && (stand.free == 0 || stand.waiting == 0) {
+        if is_quiet && stand.active == 0 && (stand.free == 0 || stand.waiting == 0) {
             settled.seconds = Some(began.elapsed().as_secs_f64());
             break;
         }

@@ -153,6 +153,8 @@ impl Shopper {
     }
 
     async fn join(&mut self) -> Option<Ticket> {
+        let street = self.street.clone();
+        let _joining = street.joins();
         let key = self.key();
         let (mut tries, mut joined) = (self.plan.tries, None);
         // One that joins twice does not take the first answer for an answer.

@@ -2,6 +2,7 @@
 //! the run is closing, and which holds a thief may have seen.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
 use rand::rngs::StdRng;
@@ -25,6 +26,8 @@ pub struct Street {
     pub over: CancellationToken,
     shop: Shop,
     doors: RwLock<Vec<String>>,
+    /// Shoppers who have not heard yet whether they joined.
+    joining: AtomicUsize,
     holds: Mutex<VecDeque<String>>,
     /// Everything that must not be in a log.
     secrets: Mutex<Vec<String>>,
@@ -41,6 +44,7 @@ impl Street {
             over: CancellationToken::new(),
             shop,
             doors: RwLock::new(doors),
+            joining: AtomicUsize::new(0),
             holds: Mutex::default(),
             secrets: Mutex::default(),
         }
@@ -82,6 +86,17 @@ impl Street {
         }
     }
 
+    /// Somebody joins until this is dropped.
+    pub fn joins(&self) -> Joining<'_> {
+        self.joining.fetch_add(1, Ordering::Relaxed);
+        Joining(self)
+    }
+
+    /// Whether nobody is about to come into the line.
+    pub fn is_quiet(&self) -> bool {
+        self.joining.load(Ordering::Relaxed) == 0
+    }
+
     /// This must be in no log.
     pub fn hide(&self, secret: &str) {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
@@ -89,5 +104,14 @@ impl Street {
 
     pub fn secrets(&self) -> Vec<String> {
         self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A join under way, however often it is tried.
+pub struct Joining<'a>(&'a Street);
+
+impl Drop for Joining<'_> {
+    fn drop(&mut self) {
+        self.0.joining.fetch_sub(1, Ordering::Relaxed);
     }
 }

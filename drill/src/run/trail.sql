@@ -7,12 +7,12 @@ CREATE TABLE drill.trail (
     id         bigint           GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     up         double precision NOT NULL, -- seconds, by the clock that never jumps
     at         double precision NOT NULL, -- seconds, by Postgres's own clock
-    kind       text             NOT NULL, -- hold, join, epoch, or sold-out
+    kind       text             NOT NULL, -- hold, credit, join, epoch, or sold-out
     row_id     uuid             NOT NULL, -- of the hold, the ticket, or the sale
     unit_no    integer,
     ticket     uuid,
     state      text             NOT NULL, -- for an epoch, its number; for a sell-out, the last one it is final for
-    expires_at double precision
+    expires_at double precision           -- with every outage that was credited by then
 );
 
 -- The machine's uptime where there is one; Postgres's clock jumps only there.
@@ -29,13 +29,30 @@ DECLARE
     at double precision := extract(epoch FROM clock_timestamp());
 BEGIN
     INSERT INTO drill.trail (up, at, kind, row_id, unit_no, ticket, state, expires_at)
-    SELECT up, at, 'hold', id, unit_no, ticket, state, extract(epoch FROM expires_at) FROM new_rows;
+    SELECT up, at, 'hold', id, unit_no, ticket, state, extract(epoch FROM CASE
+        WHEN state = 'active' THEN later(coalesce(due_at, expires_at), outages_us()) ELSE expires_at END)
+    FROM new_rows;
     RETURN NULL;
 END $$;
 CREATE TRIGGER drill_holds_made AFTER INSERT ON holds
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION drill.note_holds();
 CREATE TRIGGER drill_holds_changed AFTER UPDATE ON holds
     REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION drill.note_holds();
+
+-- An outage is credited to every open hold by changing one row, which is none of a hold.
+CREATE FUNCTION drill.note_credit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    up double precision := drill.uptime();
+    at double precision := extract(epoch FROM clock_timestamp());
+BEGIN
+    INSERT INTO drill.trail (up, at, kind, row_id, unit_no, ticket, state, expires_at)
+    SELECT up, at, 'credit', id, unit_no, ticket, state,
+           extract(epoch FROM later(coalesce(due_at, expires_at), NEW.outages_us))
+    FROM holds WHERE state = 'active';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER drill_outage_credited AFTER UPDATE OF outages_us ON sweeper_heartbeat
+    FOR EACH ROW WHEN (NEW.outages_us <> OLD.outages_us) EXECUTE FUNCTION drill.note_credit();
 
 CREATE FUNCTION drill.note_joins() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
