@@ -205,6 +205,7 @@ impl Shared {
             // A join that was answered while Postgres was away may be admitted before it was journaled.
             self.journal(waiters, Writing::Answered).await?;
             if now.state == "open" {
+                self.before_any_credit().await?;
                 recorded.admitted = self.pair(sale, epoch, n, &tickets, units).await?;
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::faults::{Mistake, made};
-use crate::ledger::{Ledger, LedgerError, Tx};
+use crate::ledger::{Ledger, LedgerError, Shared, Tx};
 use crate::model::SaleId;
 
 /// Holds ended in one transaction.
@@ -15,6 +15,8 @@ const MOST_LATE: i64 = 50_000;
 const CREDIT_AFTER: Duration = Duration::from_secs(5);
 /// How far Postgres's clock may have gone back before it counts as a jump.
 const BACK_MOST: Duration = Duration::from_secs(2);
+/// The name of the advisory lock where batches and the credit of an outage meet.
+const CREDIT: i64 = 0x6372_6564_6974;
 
 /// What one sweep did.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,17 @@ impl Ledger {
         let swept = tx.sweep().await?;
         tx.commit().await?;
         Ok(swept)
+    }
+}
+
+impl Shared {
+    /// No outage is credited before this transaction ends: a hold that is made in it, and that the credit does not see
+    /// yet, would be given an outage which was over when it was made.
+    pub(in crate::ledger) async fn before_any_credit(&mut self) -> Result<(), LedgerError> {
+        sqlx::query!("SELECT pg_advisory_xact_lock_shared($1)", CREDIT)
+            .execute(&mut *self.0)
+            .await?;
+        Ok(())
     }
 }
 
@@ -100,6 +113,8 @@ impl Tx {
         gap: Duration,
     ) -> Result<i64, LedgerError> {
         let gap = i64::try_from(gap.as_micros()).unwrap_or(i64::MAX);
+        // Batches that are under way are waited for, and their holds are seen by what follows.
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", CREDIT).execute(&mut *self.0).await?;
         sqlx::query!("UPDATE sweeper_heartbeat SET outages_us = outages_us + $1", gap)
             .execute(&mut *self.0)
             .await?;

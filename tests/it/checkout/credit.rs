@@ -155,6 +155,27 @@ async fn a_hold_made_during_an_outage_gets_its_part_and_is_told_so_at_once() {
     }
 }
 
+/// A batch has read how much was credited so far, and is not committed when an outage is credited: the credit waits for
+/// it. Else its holds would get an outage that was over when they were made.
+#[tokio::test]
+async fn a_batch_that_is_under_way_while_an_outage_is_credited_gets_its_window_and_no_more() {
+    let book = Book::open(1).await;
+    outage(&book, 90.0).await;
+    let waiters = book.join(1..2).await;
+    let mut batch = book.ledger.share_line(book.sale).await.unwrap();
+    let recorded = batch.record(1, 1, &waiters, &[1]).await.unwrap().unwrap();
+    assert_eq!(recorded.admitted, 1);
+    let ledger = book.ledger.clone();
+    let crediting = tokio::spawn(async move { ledger.sweep().await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    batch.commit().await.unwrap();
+    let swept = crediting.await.unwrap().unwrap();
+    assert!(matches!(swept, Swept::Credited { holds: 1, .. }), "{swept:?}");
+    let hold = book.holds().await.remove(0);
+    let left = hold.expires_at.duration_since(hold.admitted_at).as_secs();
+    assert!((600..605).contains(&left), "{left} s of a window of 600 s");
+}
+
 #[tokio::test]
 async fn no_hold_ends_before_its_credit_is_over_by_any_hand() {
     let book = Book::open(1).await;
