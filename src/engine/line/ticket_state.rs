@@ -314,8 +314,11 @@ async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowE
     if sale.state != SaleState::Closed && !sale.was_told_sold_out(claim.seq) {
         let waiter = Waiter { ticket: claim.ticket, seq: claim.seq };
         if let Err(error) = gate.live.restore(claim.sale, journaled.epoch, &[waiter]).await {
-            // It is in the journal now, and the auditor puts it in line.
             tracing::warn!(sale.id = %claim.sale, error = format!("{error:#}"), "not in line yet");
+            // It is in the journal now; without a line here the auditor of another gateway puts it in line.
+            if let Some(line) = gate.line_of(claim.sale) {
+                join::restore_soon(gate, &line, vec![waiter]);
+            }
         }
     }
     gate.nudge();

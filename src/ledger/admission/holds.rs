@@ -272,7 +272,8 @@ impl Tx {
         Ok(made.rows_affected())
     }
 
-    async fn still_waiting(
+    /// Those of these tickets that still wait, in the order of their numbers.
+    pub async fn still_waiting(
         &mut self,
         sale: SaleId,
         tickets: &[Uuid],

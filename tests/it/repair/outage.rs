@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use reqwest::Method;
 use ropeline::dev::stores::{Data, Stores};
+use ropeline::engine::line::leave::leave;
+use ropeline::engine::line::line_mirror as watch;
+use ropeline::engine::line::ticket_state::{self as state, Stage};
 use ropeline::engine::repair::audit::repair;
+use ropeline::model::{Claim, SaleId, Seq, Ticket};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -238,4 +242,47 @@ async fn shoppers_who_are_answered_from_postgres_do_not_keep_a_gateway_from_foll
     }
     askers.shutdown().await;
     slow.rollback().await.unwrap();
+}
+
+/// Its gateway ended before it journaled the join, Redis forgot it, and its shopper comes back while Redis is away: it is
+/// in line as soon as Redis is back, and not only with the next audit, which needs both stores at once.
+#[tokio::test]
+async fn whoever_comes_back_while_redis_is_away_is_in_line_once_redis_is_back() {
+    let (mut stores, shop) = fragile().await;
+    let sale = shop.sale_of_nothing(json!({})).await;
+    let id: SaleId = sale.id.parse().unwrap();
+    sale.join().await;
+    // In line by another gateway, and on its credential alone.
+    let gate = gate(&shop).await;
+    let [ticket, gone] = [Ticket::new(), Ticket::new()];
+    let seqs = gate.live.join(id, 1, 1_000_000, &[ticket, gone]).await.unwrap().seqs;
+    let claims: Vec<Claim> = [ticket, gone]
+        .into_iter()
+        .zip(seqs.into_iter().flatten())
+        .map(|(ticket, seq)| Claim { sale: id, ticket, seq, generation: 0 })
+        .collect();
+    for claim in &claims {
+        gate.live.leave(id, 1, claim.ticket).await.unwrap();
+    }
+    // It knows the numbers, and that nobody waits with them.
+    watch::tick(&gate).await;
+    // No auditor from here on.
+    shop.gateway.stop().await;
+    stores.kill_redis().await.unwrap();
+    let unread = watch::past_view(&gate, id).await.unwrap();
+    for claim in &claims {
+        let told = state::of(&gate, &unread, *claim).await.unwrap();
+        assert!(matches!(told.stage, Stage::Waiting(_)), "{told:?}");
+    }
+    // One of them leaves before Redis is back, and stays out.
+    leave(&gate, claims[1]).await.unwrap();
+    stores.start_redis().await.unwrap();
+    let in_line = async || {
+        let (queued, _) = gate.live.page(id, 1, Seq(0)).await.unwrap_or_default();
+        queued.into_iter().map(|waiter| waiter.ticket).collect::<Vec<_>>()
+    };
+    eventually("the ticket is in line", async || in_line().await.contains(&ticket)).await;
+    sleep(Duration::from_secs(1)).await;
+    assert!(!in_line().await.contains(&gone), "it left");
+    stores.stop().await.unwrap();
 }
