@@ -23,7 +23,7 @@ use crate::shop::{Shop, Ticket};
 use crate::world::World;
 
 /// How long a story waits for what takes a fraction of it.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 /// No story takes longer; one that hangs has seen something, too.
 const STORY_WITHIN: Duration = Duration::from_secs(90);
 /// Worlds side by side: stories mostly wait.
@@ -77,6 +77,8 @@ stories! {
     NoEpochFence: line::a_gateway_of_an_older_epoch_changes_nothing,
     NoLostCheck: line::a_redis_with_an_older_batch_is_noticed,
     NoEpochRaise: line::numbers_go_on_behind_a_loss,
+    DropUnjournaled: line::a_place_behind_a_join_that_stands_still_never_rises,
+    LeaveWithoutRow: line::whoever_left_without_a_number_is_not_admitted,
     TellBeforeCommit: outside::a_purchase_that_was_answered_exists,
     KeyNotScoped: outside::a_key_answers_for_its_own_hold,
     NoOriginCheck: outside::a_socket_of_another_page_is_refused,
@@ -154,7 +156,10 @@ async fn sale(world: &World, units: u32, more: Value) -> Result<(Shop, String, L
 }
 
 /// A shopper who joins, whatever it takes.
-async fn joins(shop: &Shop, sale: &str) -> Result<Ticket> {
+///
+/// # Errors
+/// When nobody can.
+pub async fn joins(shop: &Shop, sale: &str) -> Result<Ticket> {
     let (key, deadline) = (Uuid::now_v7().to_string(), Instant::now() + PATIENCE);
     loop {
         let answer = shop.join(sale, &key).await;
@@ -172,13 +177,19 @@ async fn joins(shop: &Shop, sale: &str) -> Result<Ticket> {
 }
 
 /// Waits until the shopper is admitted; the hold's id.
-async fn admitted(shop: &Shop, ticket: &Ticket) -> Result<String> {
+///
+/// # Errors
+/// When that is not in time.
+pub async fn admitted(shop: &Shop, ticket: &Ticket) -> Result<String> {
     let state = shop.becomes(ticket, &["admitted"], PATIENCE).await?;
     Ok(crate::look::text(&state, "/hold/id").to_owned())
 }
 
 /// `pause`, `resume` or `close`.
-async fn steer(shop: &Shop, sale: &str, action: &str) -> Result<Value> {
+///
+/// # Errors
+/// When it is refused or not answered in time.
+pub async fn steer(shop: &Shop, sale: &str, action: &str) -> Result<Value> {
     shop.operate(&format!("/sales/{sale}/{action}"), &json!({}), PATIENCE).await
 }
 

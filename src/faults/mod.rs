@@ -103,6 +103,10 @@ named! {
         NoEpochFence = "no-epoch-fence",
         /// Redis does not compare its batch with the one that Postgres has.
         NoLostCheck = "no-lost-check",
+        /// The auditor takes out of the line who is not in the journal yet.
+        DropUnjournaled = "drop-unjournaled",
+        /// A leave is answered without a row where the number is another ticket's.
+        LeaveWithoutRow = "leave-without-row",
         /// A Redis without the sale is given every unit anew.
         SeedIfMissing = "seed-if-missing",
         /// Rebuilds without raising the epoch first, so that what is in flight is not fenced.

@@ -5,10 +5,12 @@
 //! what everybody was told is so.
 
 mod aftermath;
+pub mod behind;
 mod book;
 mod crash;
 mod doors;
 mod judge;
+pub mod left;
 mod nap;
 mod scene;
 mod script;
@@ -58,6 +60,14 @@ pub struct Which {
     #[arg(long)]
     nap: bool,
 
+    /// Only who stands behind a join that stands still (seed 70005)
+    #[arg(long)]
+    behind: bool,
+
+    /// Only who leaves while every number is a twin's (seed 70001)
+    #[arg(long)]
+    left: bool,
+
     /// Only calls that fail like this
     #[arg(long)]
     call: Option<How>,
@@ -104,8 +114,14 @@ fn mistake(text: &str) -> Result<Mistake, String> {
 }
 
 impl Which {
+    /// Cases of their own that were asked for.
+    fn stories(&self) -> Vec<Case> {
+        let all = [(self.nap, Case::Nap), (self.behind, Case::Behind), (self.left, Case::Left)];
+        all.into_iter().filter_map(|(is_asked, case)| is_asked.then_some(case)).collect()
+    }
+
     fn crashes(&self) -> Vec<Crash> {
-        if self.nap
+        if !self.stories().is_empty()
             || self.call.is_some()
             || self.store.is_some()
             || self.gateways.is_some()
@@ -125,7 +141,7 @@ impl Which {
     }
 
     fn series(&self) -> Vec<Series> {
-        if self.nap
+        if !self.stories().is_empty()
             || self.point.is_some()
             || self.scene.is_some()
             || self.action.is_some()
@@ -148,6 +164,8 @@ impl Which {
 enum Case {
     Crash(Crash),
     Nap,
+    Behind,
+    Left,
     Call(Series, u64),
 }
 
@@ -156,6 +174,8 @@ impl fmt::Display for Case {
         match self {
             Self::Crash(crash) => crash.fmt(f),
             Self::Nap => write!(f, "--nap"),
+            Self::Behind => write!(f, "--behind"),
+            Self::Left => write!(f, "--left"),
             Self::Call(series, k) => write!(f, "{series} --k {k}"),
         }
     }
@@ -163,7 +183,7 @@ impl fmt::Display for Case {
 
 /// What is left to do, and what came of the rest.
 struct Work {
-    naps: bool,
+    stories: VecDeque<Case>,
     crashes: VecDeque<Crash>,
     /// Each with the next call that is to fail.
     series: VecDeque<(Series, u64)>,
@@ -175,8 +195,8 @@ struct Work {
 
 impl Work {
     fn next(&mut self) -> Option<Case> {
-        if std::mem::take(&mut self.naps) {
-            return Some(Case::Nap);
+        if let Some(story) = self.stories.pop_front() {
+            return Some(story);
         }
         if let Some(crash) = self.crashes.pop_front() {
             return Some(Case::Crash(crash));
@@ -214,11 +234,14 @@ pub async fn run(which: Which) -> Result<()> {
     let (crashes, first) = (which.crashes(), which.k.unwrap_or(1));
     let series: VecDeque<_> = which.series().into_iter().map(|series| (series, first)).collect();
     let is_narrow = crashes.is_empty() || series.is_empty();
-    ensure!(which.nap || !crashes.is_empty() || !series.is_empty(), "no such case");
+    let mut stories: VecDeque<Case> = which.stories().into();
+    ensure!(!stories.is_empty() || !crashes.is_empty() || !series.is_empty(), "no such case");
     let (started, only_k, every) = (Instant::now(), which.k, which.every);
-    let many = if series.is_empty() { crashes.len().max(1) } else { usize::MAX };
-    let naps = which.nap || !is_narrow;
-    let work = Work { naps, crashes: crashes.into(), series, only_k, every, run: 0, failed: 0 };
+    if !is_narrow {
+        stories = [Case::Nap, Case::Behind, Case::Left].into();
+    }
+    let many = if series.is_empty() { (crashes.len() + stories.len()).max(1) } else { usize::MAX };
+    let work = Work { stories, crashes: crashes.into(), series, only_k, every, run: 0, failed: 0 };
     let work = Mutex::new(work);
     let lanes = (1..=which.worlds.min(many)).map(|number| lane(&which, number, &work));
     try_join_all(lanes).await?;
@@ -241,6 +264,8 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         let done = match case {
             Case::Crash(crash) => crash.run(&mut world, which.mistake).await.map(|()| true),
             Case::Nap => nap::run(&mut world, which.mistake).await.map(|()| true),
+            Case::Behind => behind::run(&mut world, which.mistake).await.map(|()| true),
+            Case::Left => left::run(&mut world, which.mistake).await.map(|()| true),
             Case::Call(series, k) => series
                 .run(&mut world, k, which.mistake)
                 .await
@@ -248,7 +273,7 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         };
         if which.times {
             let calls = match case {
-                Case::Crash(_) | Case::Nap => String::new(),
+                Case::Crash(_) | Case::Nap | Case::Behind | Case::Left => String::new(),
                 Case::Call(series, _) => format!(", {} calls", series.calls(&world)),
             };
             println!("{:5.2} s  {case}{calls}", started.elapsed().as_secs_f64());
@@ -256,7 +281,7 @@ async fn lane(which: &Which, number: usize, work: &Mutex<Work>) -> Result<()> {
         match (done, case) {
             (Ok(true), _) => lock(work).run += 1,
             (Ok(false), Case::Call(series, k)) => lock(work).is_over(series, k),
-            (Ok(false), Case::Crash(_) | Case::Nap) => {}
+            (Ok(false), Case::Crash(_) | Case::Nap | Case::Behind | Case::Left) => {}
             (Err(error), _) => {
                 let logs = format!("{}/gateway-{}-*.log", dir.display(), world.number());
                 println!("FAILED drill cases {case}: {error:#}; {logs}");

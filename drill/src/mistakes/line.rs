@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{PATIENCE, admitted, joins, sale, steer};
+use crate::cases::{behind, left};
 use crate::look::{Look, until};
 use crate::shop::{Shop, Ticket};
 use crate::world::World;
@@ -117,4 +118,14 @@ pub(super) async fn numbers_go_on_behind_a_loss(world: &mut World) -> Result<()>
     redis::cmd("FLUSHALL").exec_async(&mut look.redis).await?;
     line.push(joins(&shop, &sale).await?);
     stand_in_order(&shop, &line).await
+}
+
+pub(super) async fn a_place_behind_a_join_that_stands_still_never_rises(
+    world: &mut World,
+) -> Result<()> {
+    behind::play(world).await
+}
+
+pub(super) async fn whoever_left_without_a_number_is_not_admitted(world: &mut World) -> Result<()> {
+    left::play(world).await
 }

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use crate::faults::{Mistake, made};
 use crate::ledger::{Ledger, LedgerError, Shared, Tx};
 use crate::model::{Hold, SaleId, SaleState, Seq, Ticket};
 
@@ -224,6 +225,9 @@ impl Shared {
     ) -> Result<(Fate, bool), LedgerError> {
         let journaled = self.journal(&[(ticket, seq)], Writing::Answered).await?;
         let fate = if removed { Fate::Removed } else { Fate::Left };
+        if journaled.doubled.contains(&ticket) && made(Mistake::LeaveWithoutRow) {
+            return Ok((fate, true));
+        }
         if (journaled.doubled.contains(&ticket) || journaled.refused.contains(&ticket))
             && self.write_numberless(ticket, fate).await?
         {
