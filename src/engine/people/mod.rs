@@ -55,7 +55,7 @@ pub fn name_faults(name: &str) -> Vec<Fault> {
     let fits = (1..=LONGEST_NAME).contains(&name.chars().count());
     let is_plain = name.trim() == name && !name.chars().any(char::is_control);
     if !fits || !is_plain {
-        let rule = "must have 1 to 64 characters, without spaces around them";
+        let rule = "must have 1 to 64 characters, no control characters and no space at its ends";
         return vec![Fault::new("name", rule)];
     }
     if RESERVED.contains(&name.to_lowercase().as_str()) {

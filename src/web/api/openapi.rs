@@ -2,10 +2,15 @@
 //! and that each is a problem document.
 
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+
+use crate::model::settings::brand::{EVERY_LANGUAGE, LANGUAGES, WORDS};
 
 /// Adds to each call what its own description leaves out.
 pub fn complete(mut document: Value) -> Value {
+    for body in ["NewSale", "ChangedSale"] {
+        shape_words(&mut document["components"]["schemas"][body]["properties"]["words"]);
+    }
     let paths = document["paths"].as_object_mut();
     for (path, calls) in paths.into_iter().flatten() {
         for (method, call) in calls.as_object_mut().into_iter().flatten() {
@@ -30,6 +35,23 @@ pub fn complete(mut document: Value) -> Value {
     document
 }
 
+/// The texts of a sale's own: which there are, in which languages, and how long each may be.
+fn shape_words(words: &mut Value) {
+    let languages = format!("^({}|{})$", EVERY_LANGUAGE.replace('*', "\\*"), LANGUAGES.join("|"));
+    let texts = WORDS.map(|(name, most)| {
+        let text = json!({ "type": "string", "minLength": 1, "maxLength": most,
+            "pattern": r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$" });
+        let by_language = json!({ "type": "object", "additionalProperties": false,
+            "patternProperties": { languages.as_str(): text } });
+        (name.to_owned(), by_language)
+    });
+    words["properties"] = Value::Object(Map::from_iter(texts));
+    words["additionalProperties"] = json!(false);
+    if let Some(shape) = words.as_object_mut() {
+        shape.remove("propertyNames");
+    }
+}
+
 /// What any call of this kind may be refused with.
 fn refusals(path: &str, method: &str, has_caller: bool) -> Vec<&'static str> {
     if !path.starts_with("/api/") {
@@ -51,8 +73,8 @@ fn refusals(path: &str, method: &str, has_caller: bool) -> Vec<&'static str> {
 /// An idempotency key has one shape, wherever it comes.
 fn shape_key(parameter: &mut Value) {
     if parameter["name"] == "If-Match" {
-        // An ETag of an answer, or any state.
-        parameter["schema"] = json!({ "type": "string", "pattern": "^(\\*|\"[!#-~]*\")$" });
+        // An ETag of an answer, or any state. A comma would part it: the header is a list.
+        parameter["schema"] = json!({ "type": "string", "pattern": "^(\\*|\"[!#-+\\--~]*\")$" });
     }
     if parameter["name"] == "Idempotency-Key" {
         parameter["schema"] = json!({ "type": "string", "minLength": 1, "maxLength": 200,

@@ -63,12 +63,18 @@ pub struct NewSale {
     #[schema(nullable = false, minimum = 1, maximum = 10000000, default = 1000000)]
     max_waiting: Option<i32>,
     /// The shop's name above the room
-    #[schema(min_length = 1, max_length = 40)]
+    #[schema(
+        min_length = 1,
+        max_length = 40,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     brand_name: Option<String>,
     /// A PNG, WebP or SVG picture of at most 4,096 bytes
-    #[schema(pattern = "^data:image/(png|webp|svg\\+xml);base64,[A-Za-z0-9+/]+=*$")]
+    #[schema(
+        pattern = r"^data:image/(png|webp|svg\+xml);base64,([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)$"
+    )]
     brand_picture: Option<String>,
-    /// The colour of buttons and bars, with enough contrast in light and dark
+    /// The colour of buttons and bars, with a contrast of 3:1 or more against the light and the dark page
     #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
     accent_colour: Option<String>,
     /// The room's only language; null takes the shopper's own
@@ -123,12 +129,18 @@ pub struct ChangedSale {
     #[schema(nullable = false, minimum = 1, maximum = 10000000)]
     max_waiting: Option<i32>,
     /// The shop's name above the room
-    #[schema(min_length = 1, max_length = 40)]
+    #[schema(
+        min_length = 1,
+        max_length = 40,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     brand_name: Option<String>,
     /// A PNG, WebP or SVG picture of at most 4,096 bytes
-    #[schema(pattern = "^data:image/(png|webp|svg\\+xml);base64,[A-Za-z0-9+/]+=*$")]
+    #[schema(
+        pattern = r"^data:image/(png|webp|svg\+xml);base64,([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)$"
+    )]
     brand_picture: Option<String>,
-    /// The colour of buttons and bars, with enough contrast in light and dark
+    /// The colour of buttons and bars, with a contrast of 3:1 or more against the light and the dark page
     #[schema(pattern = "^#[0-9A-Fa-f]{6}$")]
     accent_colour: Option<String>,
     /// The room's only language; null takes the shopper's own
@@ -174,8 +186,12 @@ pub struct Notice {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct NewOperator {
-    /// Without spaces around it; no operator and no key has it
-    #[schema(min_length = 1, max_length = 64)]
+    /// Without spaces around it and without control characters; no operator and no key has it
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     name: String,
     #[schema(pattern = "^(viewer|operator|owner)$")]
     role: String,
@@ -201,8 +217,12 @@ pub struct ChangedOperator {
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "described, never built: fields are read one by one")]
 pub struct NewKey {
-    /// Without spaces around it; no operator and no key has it
-    #[schema(min_length = 1, max_length = 64)]
+    /// Without spaces around it and without control characters; no operator and no key has it
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     name: String,
     /// What it may do
     #[schema(pattern = "^(checkout|viewer|operator|owner)$")]

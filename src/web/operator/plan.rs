@@ -29,7 +29,7 @@ pub struct TriedQuery {
     #[param(value_type = Option<i32>, minimum = 10, maximum = 60_000)]
     admit_interval_ms: Option<String>,
     /// Empty for no limit
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = "^([1-9][0-9]{0,6}|10000000)?$")]
     max_in_checkout: Option<String>,
     #[param(value_type = Option<i32>, minimum = 1, maximum = 86_400)]
     checkout_window_seconds: Option<String>,

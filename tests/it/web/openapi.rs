@@ -281,6 +281,57 @@ fn no_null(name: &str, value: &Value) {
     }
 }
 
+/// Names and texts of a sale's own are refused with a control character or a space at an end, and the document
+/// says so of each of them.
+#[tokio::test]
+async fn the_document_says_which_names_and_words_are_refused() {
+    let shop = Shop::open().await;
+    let document = document(&shop).await;
+    let shapes = &document["components"]["schemas"];
+    let plain = &shapes["NewSale"]["properties"]["name"]["pattern"];
+    assert!(plain.is_string(), "{plain}");
+    for (shape, field) in [
+        ("NewSale", "brand_name"),
+        ("ChangedSale", "name"),
+        ("ChangedSale", "brand_name"),
+        ("NewOperator", "name"),
+        ("NewApiKey", "name"),
+    ] {
+        assert_eq!(&shapes[shape]["properties"][field]["pattern"], plain, "{shape} {field}");
+    }
+    let sale = shop.sale(json!({})).await;
+    for shape in ["NewSale", "ChangedSale"] {
+        let words = &shapes[shape]["properties"]["words"];
+        assert_eq!(words["additionalProperties"], json!(false), "{words}");
+        assert_eq!(names(&words["properties"]), ["headline", "lead", "sold_out"]);
+        for (name, by_language) in words["properties"].as_object().unwrap() {
+            assert_eq!(by_language["additionalProperties"], json!(false), "{name}");
+            let text = by_language["patternProperties"].as_object().unwrap().values().next();
+            let text = text.unwrap();
+            assert_eq!(&text["pattern"], plain, "{name}");
+            let most = usize::try_from(text["maxLength"].as_u64().unwrap()).unwrap();
+            for (language, text, is_good) in [
+                ("*", "x".repeat(most), true),
+                ("ar", "x".repeat(most), true),
+                ("de", "x".repeat(most + 1), false),
+                ("xx", "text".into(), false),
+                ("de", " text".into(), false),
+                ("de", "te\u{7}xt".into(), false),
+                ("de", String::new(), false),
+            ] {
+                let said =
+                    shop.change(&sale, json!({ "words": { name: { language: text } } })).await;
+                assert_eq!(said.status == 200, is_good, "{name} {language}: {}", said.text);
+            }
+        }
+    }
+    for bad in [" x", "x ", "\n", "a\u{7}b", "\u{85}x"] {
+        let key = json!({ "name": bad, "role": "viewer" });
+        assert_eq!(shop.tell("/keys", key).await.status, 422, "{bad:?}");
+        assert_eq!(shop.change(&sale, json!({ "brand_name": bad })).await.status, 422, "{bad:?}");
+    }
+}
+
 /// The schema says what is taken, to the edge: a client made from it sends nothing that is refused.
 #[tokio::test]
 async fn what_the_document_allows_is_taken_and_what_it_does_not_is_refused() {
