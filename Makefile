@@ -29,6 +29,7 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo test -p ropeline-race
 	cargo clippy -p ropeline-bench --all-targets -- -D warnings
 	cargo test -p ropeline-bench
+	scripts/fuzz --check
 	cargo run -q -p ropeline-drill -- mistakes
 	@# Every point and action, with the aftermath that takes the most; make cases plays them all.
 	cargo run -q -p ropeline-drill -- cases --after redis-empty

@@ -5,11 +5,11 @@ use std::sync::{Arc, LazyLock};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use ropeline::engine::Gate;
+use ropeline::ledger::Ledger;
+use ropeline::model::Signer;
+use ropeline::redis::Live;
 use ropeline::web::api::problem::Problem;
 use ropeline::web::{App, Settings};
-use ropeline::ledger::Ledger;
-use ropeline::redis::Live;
-use ropeline::model::Signer;
 use tokio::runtime::{Builder, Runtime};
 
 pub mod redis;

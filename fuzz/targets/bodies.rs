@@ -5,12 +5,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use ropeline::engine::steering::operate::{Command, MOST_UNITS};
+use ropeline::model::{Fault, Sale, SaleId, SaleState, Settings};
+use ropeline::web::api::problem::Problem;
 use ropeline::web::api::request_reader::{Fields, Raw};
 use ropeline::web::operator::settings_input;
 use ropeline::web::operator::settings_input::AsOf;
-use ropeline::web::api::problem::Problem;
 use ropeline::web::shopper::reference_faults;
-use ropeline::model::{Fault, Sale, SaleId, SaleState, Settings};
 use ropeline_fuzz::is_a_fair_refusal;
 use serde_json::{Map, Value, json};
 

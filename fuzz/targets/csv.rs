@@ -5,8 +5,8 @@
 use jiff::Timestamp;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::web::fuzzing::csv_line;
 use ropeline::model::{HoldId, Order, OrderId, SaleId, Ticket};
+use ropeline::web::fuzzing::csv_line;
 use uuid::Uuid;
 
 #[derive(Debug, Arbitrary)]

@@ -3,12 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use ropeline::model::{Fault, Settings};
 use ropeline::web::api::request_reader::Raw;
 use ropeline::web::operator::settings_input;
+use ropeline::web::operator::settings_input::AsOf;
 use ropeline::web::pages::Posted;
-use ropeline::web::shopper::reference_faults;
 use ropeline::web::pages::views::Form;
-use ropeline::model::{Fault, Settings};
+use ropeline::web::shopper::reference_faults;
 use ropeline_fuzz::is_a_fair_refusal;
 use serde_json::Value;
 
@@ -33,7 +34,8 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let raw = Raw(value.to_string().into_bytes());
     let mut fields = raw.fields().expect("an object of our own");
-    let settings: Settings = settings_input::new_settings(&mut fields);
+    let as_of = AsOf { now: jiff::Timestamp::UNIX_EPOCH, opens_at_once: false };
+    let settings: Settings = settings_input::new_settings(&mut fields, as_of);
     match fields.finish() {
         Ok(()) => assert_eq!(settings.faults(), Vec::<Fault>::new()),
         Err(problem) => {

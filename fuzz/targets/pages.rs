@@ -6,7 +6,13 @@ use askama::Template;
 use jiff::Timestamp;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::web::pages::views::{AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage, AdminTicketPage, CheckoutPage, FieldError, Flash, Form, PaymentsPart, ProblemPage, ReceiptPage, RefusedNote, RoomPage, SaleRow, SaleStatus, Standing, StoryLine, Ticket};
+use ropeline::web::i18n::Words as Language;
+use ropeline::web::pages::views::{
+    AdminCarriedPage, AdminForms, AdminLoginPage, AdminSale, AdminSalePage, AdminSalesPage,
+    AdminTicketPage, CarriedField, CheckoutPage, FieldError, Flash, Form, Look, Me, MovePage,
+    PaymentsPart, ProblemPage, ReceiptPage, RefusedNote, RoomPage, SaleRow, SaleStatus, Standing,
+    StoryLine, Ticket,
+};
 use serde_json::{Value, json};
 
 #[derive(Debug, Clone, Arbitrary)]
@@ -75,6 +81,7 @@ fn sale(words: &Words) -> Value {
     let state = ["scheduled", "open", "paused", "sold_out", "closed"];
     json!({"id": "0198a", "slug": "drop", "name": words.name, "starts_at": null, "ends_at": null,
         "status": state[usize::from(words.state) % state.len()], "waiting": 9, "batch_size": 100,
+        "offer": "units", "joins": "taken", "notice": words.notice, "former_slugs": [words.name],
         "admit_interval_ms": 1000, "max_in_checkout": null, "checkout_window_seconds": 600,
         "expiry_grace_seconds": 5, "checkout": "builtin", "hide_stock": false, "max_waiting": 9,
         "stock": {"seeded": 10, "available": 2, "held": 1, "sold": 7}, "server_time": at()})
@@ -138,17 +145,48 @@ fn read<T: serde::de::DeserializeOwned>(value: Value) -> T {
     serde_json::from_value(value).expect("a shape of ours")
 }
 
+/// The look of a sale. Only the words: a picture and a colour are checked before they are kept.
+fn look(words: &Words) -> Look {
+    Look {
+        name: Some(words.name.clone()),
+        picture: None,
+        colours: None,
+        headline: words.notice.clone(),
+        lead: Some(words.fault.clone()),
+        sold_out: words.reference.clone(),
+    }
+}
+
+fn me(words: &Words) -> Me {
+    Me { name: words.name.clone(), role: "owner", steers: true, manages: true }
+}
+
 /// Every page that shows words from outside.
 fn pages(words: &Words) -> Vec<String> {
     let nonce = || "nonce".to_owned();
+    let w = Language::english;
     let room = RoomPage {
         nonce: nonce(),
+        w: w(),
+        look: look(words),
         sale: read(sale(words)),
         ticket: ticket(words),
         form_key: "key".into(),
+        link: None,
+        is_preview: false,
+    };
+    let moved = MovePage {
+        nonce: nonce(),
+        w: w(),
+        look: look(words),
+        sale_name: words.name.clone(),
+        slug: "drop".into(),
+        code: words.fault.clone(),
     };
     let checkout = CheckoutPage {
         nonce: nonce(),
+        w: w(),
+        look: look(words),
         sale_name: words.name.clone(),
         slug: "drop".into(),
         hold: "0198c".into(),
@@ -162,7 +200,10 @@ fn pages(words: &Words) -> Vec<String> {
     };
     let receipt = ReceiptPage {
         nonce: nonce(),
+        w: w(),
+        look: look(words),
         sale_name: words.name.clone(),
+        slug: "drop".into(),
         order: "0198d".into(),
         unit: 4,
         confirmed_at: at(),
@@ -174,19 +215,54 @@ fn pages(words: &Words) -> Vec<String> {
     };
     let problem = ProblemPage {
         nonce: nonce(),
+        w: w(),
         status: 422,
         title: words.name.clone(),
         detail: words.fault.clone(),
         errors: words.typed.iter().map(error).collect(),
         retry_after_seconds: None,
         ways: Vec::new(),
+        for_engineers: words.reference.clone(),
     };
-    let login = AdminLoginPage { nonce: nonce(), problem: words.notice.clone() };
-    [room.render(), checkout.render(), receipt.render(), problem.render(), login.render()]
-        .into_iter()
-        .map(|page| page.expect("it renders"))
-        .chain(console(words))
-        .collect()
+    let login = AdminLoginPage {
+        nonce: nonce(),
+        name: words.name.clone(),
+        problem: words.notice.clone().map(|text| ("password", text)),
+        carried: words.typed.clone(),
+    };
+    let carried = |is_hidden, is_long| {
+        let field = move |(name, text): &(String, String)| CarriedField {
+            name: name.clone(),
+            label: name.clone(),
+            text: text.clone(),
+            is_hidden,
+            is_long,
+        };
+        words.typed.iter().map(field).collect::<Vec<_>>()
+    };
+    let kept = AdminCarriedPage {
+        nonce: nonce(),
+        action: words.fault.clone(),
+        back: words.name.clone(),
+        fields: [carried(true, false), carried(false, true), carried(false, false)]
+            .into_iter()
+            .flatten()
+            .collect(),
+        again: carried(false, false),
+    };
+    [
+        room.render(),
+        moved.render(),
+        checkout.render(),
+        receipt.render(),
+        problem.render(),
+        login.render(),
+        kept.render(),
+    ]
+    .into_iter()
+    .map(|page| page.expect("it renders"))
+    .chain(console(words))
+    .collect()
 }
 
 fn standing(words: &Words) -> Standing {
@@ -199,6 +275,8 @@ fn standing(words: &Words) -> Standing {
 
 fn console(words: &Words) -> [String; 3] {
     let row = SaleRow {
+        reference: "drop".into(),
+        is_archived: false,
         slug: "drop".into(),
         name: words.name.clone(),
         status: SaleStatus::Open,
@@ -212,10 +290,12 @@ fn console(words: &Words) -> [String; 3] {
     let flash = || Some(Flash { text: words.fault.clone(), bad: true });
     let sales = AdminSalesPage {
         nonce: "nonce".into(),
+        me: me(words),
         flash: flash(),
         sales: vec![row],
         next_cursor: None,
         form: form("create", words),
+        shows_archived: false,
         forecast: vec![words.fault.clone()],
         standing: standing(words),
         health: read(json!({"findings": [{"name": "redis-disk", "weight": "warn",
@@ -233,10 +313,14 @@ fn console(words: &Words) -> [String; 3] {
     forms.remove = form("remove", words);
     let one = AdminSalePage {
         nonce: "nonce".into(),
+        me: me(words),
         flash: flash(),
         charts: "/assets/uplot.js".into(),
         forecast: vec![words.fault.clone()],
         standing: standing(words),
+        readiness: Some(read(json!({"ready": false, "items": [{"name": "address", "ok": false,
+            "detail": words.fault}]}))),
+        asks_to_open: true,
         sale: shown,
         stats: read(stats),
         forms,
@@ -251,6 +335,7 @@ fn console(words: &Words) -> [String; 3] {
     };
     let ticket = AdminTicketPage {
         nonce: "nonce".into(),
+        me: me(words),
         flash: flash(),
         sale_name: words.name.clone(),
         slug: "drop".into(),

@@ -4,11 +4,11 @@
 
 use axum::http::{HeaderMap, HeaderValue};
 use libfuzzer_sys::fuzz_target;
+use ropeline::model::{HoldId, HoldState, Ticket};
 use ropeline::web::api::request_reader::idempotency_key;
 use ropeline::web::console::Shown;
 use ropeline::web::fuzzing;
 use ropeline::web::operator::listings::{PageQuery, StateQuery};
-use ropeline::model::{HoldId, HoldState, Ticket};
 use ropeline_fuzz::is_a_fair_refusal;
 
 fuzz_target!(|bytes: &[u8]| {

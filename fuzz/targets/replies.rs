@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use ropeline::redis::{Ack, Admitted, Live, LiveError, Survey};
 use ropeline::model::{SaleId, Seq, Ticket};
+use ropeline::redis::{Ack, Admitted, Live, LiveError, Survey};
 use ropeline_fuzz::RUNTIME;
 use ropeline_fuzz::redis::{Next, Said, serve};
 use tokio::task::LocalSet;

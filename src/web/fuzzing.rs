@@ -1,15 +1,25 @@
 //! What the fuzz targets in `fuzz/` may call of the readers and writers that are private to the front door.
 //! Built for them alone.
 
+use std::net::IpAddr;
+
 use axum::body::Bytes;
 use axum::extract::ws::Message;
+use axum::http::HeaderMap;
+use ipnet::IpNet;
 
 use crate::engine::reports::listings::Cursor;
 use crate::model::Order;
 use crate::web::api::problem::Problem;
 use crate::web::operator::{csv, listings};
+use crate::web::server::forwarded;
 use crate::web::shopper::streaming;
 use crate::web::shopper::streaming::Next;
+
+/// The address that a request counts against.
+pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    forwarded::origin(peer, headers, trusted).address
+}
 
 /// What a socket does about a message: `now` for the state, the code of a complaint, or what it is called.
 pub fn heard(message: Message) -> &'static str {
