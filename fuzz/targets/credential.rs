@@ -14,7 +14,7 @@ static SIGNER: LazyLock<Signer> = LazyLock::new(|| Signer::new(SECRET));
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
-    claim: (u128, u128, i64),
+    claim: (u128, u128, i64, u32),
     /// Changes to a good credential: a place, and what is laid over it.
     bits: Vec<(u8, u8)>,
     cut: (u8, &'a str),
@@ -24,11 +24,12 @@ struct Input<'a> {
 }
 
 fuzz_target!(|input: Input| {
-    let (sale, ticket, seq) = input.claim;
+    let (sale, ticket, seq, generation) = input.claim;
     let claim = Claim {
         sale: SaleId(Uuid::from_u128(sale)),
         ticket: Ticket(Uuid::from_u128(ticket)),
         seq: Seq(seq),
+        generation,
     };
     let good = SIGNER.sign(claim);
     assert_eq!(SIGNER.verify(&good), Some(claim));

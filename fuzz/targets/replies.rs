@@ -9,7 +9,7 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use ropeline::model::{SaleId, Seq, Ticket};
-use ropeline::redis::{Ack, Admitted, Live, LiveError, Survey};
+use ropeline::redis::{Ack, Admitted, Known, Live, LiveError, Loaded, Survey};
 use ropeline_fuzz::RUNTIME;
 use ropeline_fuzz::redis::{Next, Said, serve};
 use tokio::task::LocalSet;
@@ -148,9 +148,9 @@ async fn ask(live: &Live, script: u8) -> Result<(), LiveError> {
             Admitted::Empty | Admitted::Pace(_) | Admitted::Ahead { .. } | Admitted::Lost => {}
         },
         1 => drop(live.join(sale, 1, 1_000, &[ticket]).await?),
-        2 => match live.survey(sale, 1, "0-0").await? {
+        2 => match live.survey(sale, 1, Known { since: "0-0", seen: 1, ledger: 1 }).await? {
             Survey::Seen { changes, .. } => drop(changes),
-            Survey::OtherEpoch(_) | Survey::Missing => {}
+            Survey::Lost | Survey::OtherEpoch(_) | Survey::OtherLayout | Survey::Missing => {}
         },
         3 => drop(live.page(sale, 1, Seq(0)).await?),
         4 => drop(live.tokens(sale, 1, 0).await?),
@@ -159,7 +159,7 @@ async fn ask(live: &Live, script: u8) -> Result<(), LiveError> {
         7 => drop(live.leave(sale, 1, ticket).await?),
         8 => drop(live.clear(sale, 1, Seq(5)).await?),
         9 => drop(live.restore(sale, 1, &[]).await?),
-        _ => drop(live.swap(sale, 1, 2, 3).await?),
+        _ => drop(live.swap(sale, 1, 2, 3, Loaded::default()).await?),
     }
     Ok(())
 }
