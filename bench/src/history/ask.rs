@@ -96,7 +96,8 @@ impl Seen {
 pub async fn open_holds(side: &Side<'_>, count: usize) -> anyhow::Result<Vec<Uuid>> {
     let ids: Vec<Uuid> = sqlx::query_scalar(
         "SELECT id FROM holds WHERE sale_id = $1 AND state = 'active'
-         AND expires_at > now() + interval '1 hour' ORDER BY id LIMIT $2",
+         AND hold_end(state, admitted_at, expires_at, due_at) > now() + interval '1 hour'
+         ORDER BY id LIMIT $2",
     )
     .bind(side.open)
     .bind(i64::try_from(count)?)

@@ -83,7 +83,7 @@ async fn one(side: &mut Side<'_>, size: &Size) -> anyhow::Result<Outage> {
     let due = ids.first().copied().context("no hold is open")?;
     side.end_gateway().await?;
     for sql in [
-        "UPDATE holds SET expires_at = now() - interval '30 minutes' WHERE id = $1",
+        "UPDATE holds SET due_at = later(now() - interval '30 minutes', -outages_us()) WHERE id = $1",
         "UPDATE sweeper_heartbeat SET beat_at = clock_timestamp() - interval '1 minute'
          WHERE $1 IS NOT NULL",
     ] {
