@@ -11,7 +11,9 @@
 --   dropped  that many tokens were on the list and are off it
 --   epoch    another epoch rules; nothing was done
 --
--- Keeps list and guard set equal. A unit dropped by mistake is put back by the next audit.
+-- Keeps list and guard set equal. A unit dropped by mistake is put back by the next audit. While no unit is on the
+-- list twice, the search for one begins at the end and stops where it is found: the units of a withdrawal are there,
+-- and a whole list of ten million takes 0.2 s for each unit, in which Redis answers nobody.
 
 assert(#KEYS == 3 and #ARGV == 2, "drop: arity")
 local ctl, tokens, guard = KEYS[1], KEYS[2], KEYS[3]
@@ -20,9 +22,10 @@ local epoch, units = ARGV[1], ARGV[2]
 if redis.call("HGET", ctl, "epoch") ~= epoch then
   return { "epoch", 0 }
 end
+local count = redis.call("LLEN", tokens) == redis.call("SCARD", guard) and -1 or 0
 local dropped = 0
 for unit in string.gmatch(units, "%S+") do
-  dropped = dropped + redis.call("LREM", tokens, 0, unit)
+  dropped = dropped + redis.call("LREM", tokens, count, unit)
   redis.call("SREM", guard, unit)
 end
 return { "dropped", dropped }

@@ -29,6 +29,9 @@ const TOKENS_AT_ONCE: usize = 100_000;
 /// How long an operator waits for Redis to hear of a change that Postgres has; the auditor tells it the rest.
 const TELL_WITHIN: Duration = Duration::from_secs(3);
 
+/// How long a withdrawal waits for what Redis offers; without it the unit numbers are read from the top.
+const OFFERED_WITHIN: Duration = Duration::from_secs(1);
+
 /// How often and how soon the auditor is asked to look when Redis did not hear of a change.
 const TELL_ATTEMPTS: usize = 20;
 const TELL_RETRY: Duration = Duration::from_millis(500);
@@ -153,8 +156,11 @@ async fn run(
     key: Option<Key>,
     render: Render,
 ) -> Result<Reply, FlowError> {
+    let is_withdrawal = matches!(command, Command::Withdraw { .. });
+    let offered = if is_withdrawal { offered(gate, id).await } else { Vec::new() };
     let step = async |tx: &mut Tx| {
-        write(tx, actor, id, &command).await.map(|done| (render(&Ok(done.after.clone())), done))
+        let done = write(tx, actor, id, &command, &offered).await;
+        done.map(|done| (render(&Ok(done.after.clone())), done))
     };
     let (tx, reply, done) = match idempotency::under_key(gate, key.as_ref(), step).await {
         Ok(Kept::Now(tx, reply, done)) => (tx, reply, done),
@@ -175,17 +181,34 @@ async fn run(
     Ok(reply)
 }
 
+/// Units that Redis offers last, for a withdrawal to look at: asked before anyone is kept from the sale. None when
+/// Redis does not answer.
+async fn offered(gate: &Gate, id: SaleId) -> Vec<i32> {
+    let Some(line) = gate.line_of(id) else { return Vec::new() };
+    let epoch = line.view().snapshot.sale.epoch;
+    match timeout(OFFERED_WITHIN, gate.live.last_tokens(id, epoch)).await {
+        Ok(Ok(units)) => units,
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
 /// Whether a refusal is the answer to the command, and not one to the key or to what was read before.
 fn is_answer(refusal: &Refusal) -> bool {
     !matches!(refusal, Refusal::Stale | Refusal::KeyReused | Refusal::KeyInProgress)
 }
 
 /// The change with its rows in the audit.
-async fn write(tx: &mut Tx, actor: &str, id: SaleId, command: &Command) -> Result<Done, FlowError> {
+async fn write(
+    tx: &mut Tx,
+    actor: &str,
+    id: SaleId,
+    command: &Command,
+    offered: &[i32],
+) -> Result<Done, FlowError> {
     tx.exclude(id).await?;
     let before = tx.sale(id).await?;
     let mut withdrawn = Vec::new();
-    let changed = change(tx, id, before.as_ref(), command, &mut withdrawn).await?;
+    let changed = change(tx, id, before.as_ref(), command, offered, &mut withdrawn).await?;
     if changed {
         tx.audit(id, actor, command.action(), &command.detail()).await?;
     }
@@ -204,6 +227,7 @@ async fn change(
     id: SaleId,
     before: Option<&Sale>,
     command: &Command,
+    offered: &[i32],
     withdrawn: &mut Vec<i32>,
 ) -> Result<bool, FlowError> {
     if let Command::Create { settings, units } = command {
@@ -234,7 +258,7 @@ async fn change(
             Ok(true)
         }
         Command::Withdraw { count } => {
-            *withdrawn = tx.withdraw(id, *count).await?;
+            *withdrawn = tx.withdraw(id, *count, offered).await?;
             let taken = withdrawn.len();
             if taken < count.unsigned_abs() as usize {
                 // The transaction is given up, which puts those back.
@@ -483,7 +507,7 @@ async fn by_schedule(gate: &Arc<Gate>, id: SaleId, command: Command) -> Result<(
     let Some(before) = tx.sale(id).await? else { return Ok(()) };
     // Another gateway may have been faster, or an operator may have moved the time.
     if due(&before, gate.clock.now()) != Some(command.clone())
-        || !change(&mut tx, id, Some(&before), &command, &mut Vec::new()).await?
+        || !change(&mut tx, id, Some(&before), &command, &[], &mut Vec::new()).await?
     {
         return Ok(());
     }

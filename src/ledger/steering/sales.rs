@@ -404,10 +404,16 @@ impl Tx {
         Ok(stock)
     }
 
-    /// Takes up to `count` free units out of the sale, the highest numbers first; returns which. The caller
-    /// has excluded everyone else, so none of them is being held meanwhile. Reads as many unit numbers from the top as
-    /// it takes until enough of them are free.
-    pub async fn withdraw(&mut self, id: SaleId, count: i32) -> Result<Vec<i32>, LedgerError> {
+    /// Takes up to `count` free units out of the sale; returns which. The caller has excluded everyone else, so none
+    /// of them is being held meanwhile. Looks at the highest numbers first, where they are before anyone was admitted;
+    /// then among those that are `offered`, as Redis lists them, which may be wrong; and then at all others, from the
+    /// top, until enough of them are free.
+    pub async fn withdraw(
+        &mut self,
+        id: SaleId,
+        count: i32,
+        offered: &[i32],
+    ) -> Result<Vec<i32>, LedgerError> {
         let sale = sqlx::query!(
             r#"SELECT s.stock, s.stock - t.held - t.sold - t.withdrawn AS "available!"
                FROM sales s, LATERAL sale_totals(s.id) t WHERE s.id = $1"#,
@@ -421,8 +427,40 @@ impl Tx {
             let low = top.saturating_sub(width).max(0);
             let missing = wanted - units.len() as i64;
             units.extend(self.withdraw_between(id, low + 1, top, missing).await?);
+            if top == sale.stock && (units.len() as i64) < wanted && !offered.is_empty() {
+                let missing = wanted - units.len() as i64;
+                units.extend(self.withdraw_offered(id, offered, low, missing).await?);
+            }
             (top, width) = (low, width.saturating_mul(2).min(MOST_LOOK));
         }
+        Ok(units)
+    }
+
+    /// The same among these, as far as they are not above `high`. Each is looked up, until enough of them are free.
+    async fn withdraw_offered(
+        &mut self,
+        id: SaleId,
+        offered: &[i32],
+        high: i32,
+        most: i64,
+    ) -> Result<Vec<i32>, LedgerError> {
+        let units = sqlx::query_scalar!(
+            "INSERT INTO withdrawn_units (sale_id, unit_no)
+             SELECT $1, unit
+             FROM (SELECT DISTINCT unit FROM UNNEST($2::int[]) AS u (unit)
+                   WHERE unit BETWEEN 1 AND $3 ORDER BY unit DESC OFFSET 0) offered
+             WHERE (SELECT true FROM holds h WHERE h.sale_id = $1 AND h.unit_no = unit
+                       AND h.state IN ('active', 'confirmed') LIMIT 1) IS NULL
+               AND (SELECT true FROM withdrawn_units w WHERE w.sale_id = $1 AND w.unit_no = unit) IS NULL
+             LIMIT $4
+             RETURNING unit_no",
+            id.0,
+            offered,
+            high,
+            most,
+        )
+        .fetch_all(&mut *self.0)
+        .await?;
         Ok(units)
     }
 

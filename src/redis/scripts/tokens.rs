@@ -13,6 +13,20 @@ impl Live {
         epoch: i32,
         from: usize,
     ) -> Result<(Vec<i32>, Vec<i32>), LiveError> {
+        self.tokens_from(sale, epoch, i64::try_from(from).unwrap_or(i64::MAX)).await
+    }
+
+    /// The last `TOKEN_PAGE` units of the token list: those that are admitted last.
+    pub async fn last_tokens(&self, sale: SaleId, epoch: i32) -> Result<Vec<i32>, LiveError> {
+        Ok(self.tokens_from(sale, epoch, -(TOKEN_PAGE as i64)).await?.0)
+    }
+
+    async fn tokens_from(
+        &self,
+        sale: SaleId,
+        epoch: i32,
+        from: i64,
+    ) -> Result<(Vec<i32>, Vec<i32>), LiveError> {
         let mut call = script!("tokens").key(keys::ctl(sale));
         let call = call.key(keys::tokens(sale)).arg(epoch).arg(from).arg(TOKEN_PAGE);
         let (outcome, units, in_flight): (String, Vec<i32>, Vec<i32>) = self.call(call).await?;

@@ -237,6 +237,24 @@ async fn the_largest_group_and_the_largest_batch_fit_and_larger_ones_are_refused
     assert_eq!((waiters.len(), units), (100, (1..=100).collect()));
 }
 
+/// A whole list of ten million takes Redis 0.2 s for each unit.
+#[tokio::test]
+async fn a_token_is_looked_for_from_the_end_until_it_is_found_unless_one_is_listed_twice() {
+    let (live, mut redis, sale, _) = small().await;
+    assert_eq!(live.last_tokens(sale, 1).await.unwrap(), [1, 2, 3, 4]);
+    // As many in the guard as on the list, so that nothing tells of the second one.
+    redis::cmd("RPUSH").arg(key(sale, "tokens")).arg(1).exec_async(&mut redis).await.unwrap();
+    redis::cmd("SADD").arg(key(sale, "guard")).arg(9).exec_async(&mut redis).await.unwrap();
+    assert_eq!(live.drop_tokens(sale, 1, &[1]).await.unwrap(), 1);
+    assert_eq!(live.last_tokens(sale, 1).await.unwrap(), [1, 2, 3, 4], "the one at the end");
+    redis::cmd("RPUSH").arg(key(sale, "tokens")).arg(2).exec_async(&mut redis).await.unwrap();
+    assert_eq!(live.drop_tokens(sale, 1, &[2]).await.unwrap(), 2, "all, when the list is longer");
+    for page in (100..10_100).collect::<Vec<i32>>().chunks(1_000) {
+        assert_eq!(live.free(sale, 1, page).await.unwrap(), 1_000);
+    }
+    assert_eq!(live.last_tokens(sale, 1).await.unwrap(), (100..10_100).collect::<Vec<i32>>());
+}
+
 #[tokio::test]
 async fn a_rebuild_that_redis_lost_a_page_of_is_thrown_away_whole() {
     let waiters: Vec<Waiter> =

@@ -1,6 +1,7 @@
 //! What a gateway does all the time costs the same after a long sale as after none. The tests count the rows that
 //! Postgres read, and no time.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ropeline::ledger::{Ledger, Swept};
@@ -199,7 +200,7 @@ async fn a_withdrawal_of_few_units_does_not_look_at_ten_million() {
     sqlx::raw_sql(AssertSqlSafe(story)).execute(&book.sql).await.unwrap();
     let mut tx = book.ledger.begin().await.unwrap();
     tx.exclude(book.sale).await.unwrap();
-    let mut taken = tx.withdraw(book.sale, 4).await.unwrap();
+    let mut taken = tx.withdraw(book.sale, 4, &[]).await.unwrap();
     tx.commit().await.unwrap();
     taken.sort_unstable();
     assert_eq!(taken, [9_996_997, 9_996_998, 9_996_999, 9_999_000], "the highest that are free");
@@ -208,16 +209,48 @@ async fn a_withdrawal_of_few_units_does_not_look_at_ten_million() {
     assert_eq!((stock.withdrawn, stock.held), (5, 2_999));
 }
 
+/// The last free units of a sale that is nearly held lie anywhere.
+#[tokio::test]
+async fn a_withdrawal_finds_the_last_free_units_by_what_redis_offers() {
+    let book = Book::open(60_000).await;
+    let story = "INSERT INTO batches (sale_id, epoch, n) VALUES ($sale, 1, 1);
+        INSERT INTO holds (id, sale_id, unit_no, ticket, seq, epoch, batch_n, admitted_at, expires_at)
+        SELECT gen_random_uuid(), $sale, n, gen_random_uuid(), n, 1, 1, now(), now() + interval '1 hour'
+        FROM generate_series(1, 60000) n WHERE n NOT BETWEEN 3 AND 7";
+    let story = story.replace("$sale", &format!("'{}'", book.sale));
+    sqlx::raw_sql(AssertSqlSafe(story)).execute(&book.sql).await.unwrap();
+    sqlx::query("VACUUM ANALYZE").execute(&book.sql).await.unwrap();
+    let withdraw = async |ledger: &Ledger, count, offered: &[i32]| {
+        let mut tx = ledger.begin().await.unwrap();
+        tx.exclude(book.sale).await.unwrap();
+        let mut taken = tx.withdraw(book.sale, count, offered).await.unwrap();
+        tx.commit().await.unwrap();
+        taken.sort_unstable();
+        taken
+    };
+    let read = reads(&book, async |ledger| {
+        // Redis may be behind: 2 is held, and 60,001 was never there.
+        let taken = withdraw(ledger, 4, &[2, 3, 4, 5, 5, 6, 7, 60_001]).await;
+        assert_eq!(taken, [4, 5, 6, 7], "the highest of those that are free");
+    })
+    .await;
+    assert!(read < 5_000, "{read} rows for four units");
+    let ledger = Ledger::new(&book.place.database_url).unwrap();
+    assert_eq!(withdraw(&ledger, 1, &[4, 5]).await, [3], "found without an offer as well");
+    let stock = ledger.sale_snapshot(book.sale).await.unwrap().unwrap().stock;
+    assert_eq!((stock.withdrawn, stock.available()), (5, 0));
+}
+
 #[tokio::test]
 async fn a_withdrawal_of_more_than_there_is_takes_what_there_is() {
     let book = Book::open(3_000).await;
     book.hold(1, &[2, 2_999]).await;
     let mut tx = book.ledger.begin().await.unwrap();
-    let taken = tx.withdraw(book.sale, 3_000).await.unwrap();
+    let taken = tx.withdraw(book.sale, 3_000, &[]).await.unwrap();
     assert_eq!(taken.len(), 2_998);
     tx.commit().await.unwrap();
     let mut tx = book.ledger.begin().await.unwrap();
-    assert_eq!(tx.withdraw(book.sale, 1).await.unwrap(), [0; 0]);
+    assert_eq!(tx.withdraw(book.sale, 1, &[]).await.unwrap(), [0; 0]);
 }
 
 #[tokio::test]
@@ -269,7 +302,7 @@ async fn counters_say_what_the_rows_say_whatever_runs_at_once() {
     tx.seed(other.sale, 400).await.unwrap();
     tx.set_state(other.sale, SaleState::Open).await.unwrap();
     tx.commit().await.unwrap();
-    let changes = std::sync::Arc::new(AtomicI64::new(0));
+    let changes = Arc::new(AtomicI64::new(0));
     let workers = (0..8_i64).map(|worker| {
         let book = if worker % 2 == 0 { book.clone() } else { other.clone() };
         let changes = changes.clone();
