@@ -53,7 +53,7 @@ id!(/// A program's way in.
 ///
 /// Epoch 1 has plain small numbers; whoever joins after a recovery has a higher epoch and stands
 /// behind everyone who joined before. Exact as a double for every epoch Postgres allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Seq(pub i64);
 
 impl Seq {

@@ -122,12 +122,13 @@ async fn sweep(gate: Arc<Gate>) {
 }
 
 async fn audit_all(gate: Arc<Gate>) {
+    let mut compared = audit::Compared::default();
     loop {
         let waiting: u64 = gate.all_lines().iter().map(|line| line.view().waiting()).sum();
         let rest = Duration::from_secs(waiting / AUDITED_EACH_SECOND);
         sleep(jittered(faults::sooner(AUDIT_EVERY).max(rest))).await;
         for line in gate.all_lines() {
-            match timeout(AUDIT_WITHIN, audit::repair(&gate, &line)).await {
+            match timeout(AUDIT_WITHIN, audit::look(&gate, &line, &mut compared)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {
                     let error = format!("{error:#}");

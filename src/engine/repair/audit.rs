@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use metrics::counter;
 use serde_json::{Value, json};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::Line;
@@ -18,7 +18,7 @@ use crate::engine::repair::rebuild;
 use crate::engine::repair::rebuild::Loss;
 use crate::engine::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
-use crate::ledger::{Fate, Payment, Writing};
+use crate::ledger::{Fate, Payment, SaleSnapshot, Writing};
 use crate::model::{Sale, SaleId, SaleState, Seq, Ticket};
 use crate::redis::{Known, LOAD_PAGE, PAGE, Survey, Waiter};
 use crate::telemetry;
@@ -101,14 +101,16 @@ struct Difference {
     missing_waiters: HashMap<Ticket, Seq>,
     /// In line, though the journal does not have them waiting.
     stray_waiters: HashMap<Ticket, Seq>,
+    /// The first that waits by the journal, or the last that it knows when nobody does.
+    front: Seq,
     /// There is more than was looked at.
     cut: bool,
 }
 
 /// Unit numbers: a byte for each that was seeded, where a hash set takes tens.
-struct Units(Vec<bool>);
+struct UnitSet(Vec<bool>);
 
-impl Units {
+impl UnitSet {
     fn of(units: impl IntoIterator<Item = i32>) -> Self {
         let mut there = Vec::new();
         for at in units.into_iter().filter_map(|unit| usize::try_from(unit).ok()) {
@@ -182,7 +184,7 @@ async fn compare(gate: &Arc<Gate>, sale: &Sale) -> Result<Vec<CheckLine>, FlowEr
             return Ok(lines);
         }
     }
-    let found = twice(gate, sale).await?;
+    let found = twice(gate, sale, Scope::Everything).await?;
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let offered = found.free_units - count(found.missing_tokens.len());
     lines.push(line("free units offered", found.free_units, offered));
@@ -205,30 +207,120 @@ async fn stock_by_unit(gate: &Gate, sale: &Sale) -> Result<i64, FlowError> {
     Ok(if (counted - seeded).abs() <= moved { seeded } else { counted })
 }
 
+/// A comparison of all units and of the whole journal rests a second for so many units and tickets, ...
+const COMPARED_EACH_SECOND: i64 = 1_000;
+/// ... and so long at the most.
+const COMPARED_REST: Duration = Duration::from_hours(1);
+/// So far before the front of the line an audit begins to read the journal: joins are journaled a little later than their
+/// numbers were handed out, and not in their order.
+const BEFORE_FRONT: i64 = 10_000;
+
+/// When everything in each sale was last compared by this gateway, and where its line began in the last audit.
+#[derive(Debug, Default)]
+pub struct Compared(HashMap<SaleId, (Instant, Seq)>);
+
+impl Compared {
+    /// Where the line began, unless everything is to be compared again.
+    fn front(&self, snapshot: &SaleSnapshot) -> Option<Seq> {
+        let many = i64::from(snapshot.sale.stock).saturating_add(snapshot.counts.joined);
+        let seconds = (many / COMPARED_EACH_SECOND).unsigned_abs();
+        let rest = Duration::from_secs(seconds).min(COMPARED_REST);
+        let known = self.0.get(&snapshot.id());
+        known.filter(|(at, _)| at.elapsed() < rest).map(|(_, front)| *front)
+    }
+}
+
+/// The auditor's look at a sale, as often as it likes: as [`repair`], but everything is compared only now and then. In
+/// between, the units are counted as long as the counts agree, and the journal is read from the front of the line on,
+/// so that an audit does not read the sale's history.
+///
+/// # Errors
+/// Unavailable when a store did not answer; the next audit tries again.
+pub async fn look(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    compared: &mut Compared,
+) -> Result<Repairs, FlowError> {
+    let snapshot = line.view().snapshot.clone();
+    let (id, begun) = (line.id, Instant::now());
+    let scope = match compared.front(&snapshot) {
+        Some(front) if are_counted(gate, &snapshot.sale).await? => Scope::Counted(front),
+        Some(_) | None => Scope::Everything,
+    };
+    let (done, front) = mend(gate, line, scope).await?;
+    let at =
+        compared.0.get(&id).filter(|_| scope != Scope::Everything).map_or(begun, |(at, _)| *at);
+    compared.0.insert(id, (at, front));
+    Ok(done)
+}
+
+/// Whether Redis has as many tokens as units are free, in a sale that goes on meanwhile. It reads no unit.
+async fn are_counted(gate: &Gate, sale: &Sale) -> Result<bool, FlowError> {
+    let before = gate.snapshot(sale.id).await?.stock.available();
+    let Survey::Seen { n, tokens, in_flight, .. } =
+        gate.live.survey(sale.id, sale.epoch, Known::default()).await?
+    else {
+        return Ok(false);
+    };
+    let recorded = gate.ledger.last_batch(sale.id).await?;
+    let after = gate.snapshot(sale.id).await?.stock.available();
+    // A batch is off the list before it is recorded.
+    let popped = if n > recorded { i64::try_from(in_flight).unwrap_or(i64::MAX) } else { 0 };
+    let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+    Ok((before.min(after) - popped..=before.max(after)).contains(&tokens))
+}
+
+/// What an audit compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// The line from a little before this number on. The units were counted, and the counts agree.
+    Counted(Seq),
+    Everything,
+}
+
+impl Scope {
+    /// The number after which the journal is read.
+    fn after(self) -> Seq {
+        match self {
+            Self::Counted(front) => Seq(front.0.saturating_sub(BEFORE_FRONT).max(0)),
+            Self::Everything => Seq(0),
+        }
+    }
+}
+
 /// Mends what differs: the tokens of free units are offered, other tokens are not; who waits by the journal
 /// is in line, and nobody else.
 ///
 /// # Errors
 /// Unavailable when a store did not answer; the next audit tries again.
 pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowError> {
+    Ok(mend(gate, line, Scope::Everything).await?.0)
+}
+
+/// What was mended, and where the line began.
+async fn mend(
+    gate: &Arc<Gate>,
+    line: &Arc<Line>,
+    scope: Scope,
+) -> Result<(Repairs, Seq), FlowError> {
     line_mirror::reread(gate, line).await?;
     let snapshot = line.view().snapshot.clone();
     let sale = &snapshot.sale;
     if sale.state == SaleState::Closed {
         gate.live.forget(sale.id).await?;
-        return Ok(Repairs::default());
+        return Ok((Repairs::default(), Seq::default()));
     }
     if let Some(upto) = sale.sold_out_seq {
         rebuild::empty_line(gate, sale.id, sale.epoch, upto).await?;
     }
-    let found = twice(gate, sale).await?;
+    let found = twice(gate, sale, scope).await?;
     point(Point::AuditRead).await?;
     if found.cut && !found.missing_waiters.is_empty() {
         rebuild::soon(gate, line, sale.epoch, Loss::Hollow);
-        return Ok(Repairs::default());
+        return Ok((Repairs::default(), Seq::default()));
     }
     if made(Mistake::NoAudit) {
-        return Ok(Repairs::default());
+        return Ok((Repairs::default(), Seq::default()));
     }
     let mut done = Repairs::default();
     let missing: Vec<i32> = found.missing_tokens.into_iter().collect();
@@ -251,7 +343,7 @@ pub async fn repair(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Repairs, FlowE
     }
     tell(sale.id, done);
     record(gate, sale.id, done).await?;
-    Ok(done)
+    Ok((done, found.front))
 }
 
 /// Every kind of repair with how often it was done; the audit has each one.
@@ -341,8 +433,8 @@ fn tell(sale: SaleId, done: Repairs) {
 }
 
 /// What differs now and still differs a moment later.
-async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
-    let mut found = difference(gate, sale).await?;
+async fn twice(gate: &Gate, sale: &Sale, scope: Scope) -> Result<Difference, FlowError> {
+    let mut found = difference(gate, sale, scope).await?;
     if found.missing_tokens.is_empty()
         && found.stale_tokens.is_empty()
         && found.missing_waiters.is_empty()
@@ -351,7 +443,7 @@ async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
         return Ok(found);
     }
     sleep(LOOK_AGAIN_AFTER).await;
-    let again = difference(gate, sale).await?;
+    let again = difference(gate, sale, scope).await?;
     found.free_units = again.free_units;
     found.waiting = again.waiting;
     found.cut &= again.cut;
@@ -362,25 +454,39 @@ async fn twice(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
     Ok(found)
 }
 
-async fn difference(gate: &Gate, sale: &Sale) -> Result<Difference, FlowError> {
+async fn difference(gate: &Gate, sale: &Sale, scope: Scope) -> Result<Difference, FlowError> {
     let mut found = Difference::default();
-    let (listed, in_flight) = gate.live.all_tokens(sale.id, sale.epoch).await?;
-    let free = gate.ledger.audits().all_free(sale.id).await?;
-    found.free_units = i64::try_from(free.len()).unwrap_or(i64::MAX);
-    let offered = Units::of(listed.iter().chain(&in_flight).copied());
-    found.missing_tokens =
-        free.iter().copied().filter(|unit| !offered.has(*unit)).take(MOST_NAMED).collect();
-    let free = Units::of(free);
-    found.stale_tokens =
-        listed.into_iter().filter(|unit| !free.has(*unit)).take(MOST_NAMED).collect();
-    compare_lines(gate, sale, &mut found).await?;
+    if scope == Scope::Everything {
+        compare_units(gate, sale, &mut found).await?;
+    }
+    compare_lines(gate, sale, scope, &mut found).await?;
     Ok(found)
 }
 
+/// Holds the tokens of Redis against the free units of Postgres.
+async fn compare_units(gate: &Gate, sale: &Sale, found: &mut Difference) -> Result<(), FlowError> {
+    let (listed, in_flight) = gate.live.all_tokens(sale.id, sale.epoch).await?;
+    let free = gate.ledger.audits().all_free(sale.id).await?;
+    found.free_units = i64::try_from(free.len()).unwrap_or(i64::MAX);
+    let offered = UnitSet::of(listed.iter().chain(&in_flight).copied());
+    found.missing_tokens =
+        free.iter().copied().filter(|unit| !offered.has(*unit)).take(MOST_NAMED).collect();
+    let free = UnitSet::of(free);
+    found.stale_tokens =
+        listed.into_iter().filter(|unit| !free.has(*unit)).take(MOST_NAMED).collect();
+    Ok(())
+}
+
 /// Walks the line and the journal side by side, in order of number.
-async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Result<(), FlowError> {
+async fn compare_lines(
+    gate: &Gate,
+    sale: &Sale,
+    scope: Scope,
+    found: &mut Difference,
+) -> Result<(), FlowError> {
     let ledger = gate.ledger.audits();
-    let (mut journal_after, mut line_after) = (Seq(0), Seq(0));
+    found.front = ledger.last_seq(sale.id).await?;
+    let (mut journal_after, mut line_after) = (scope.after(), Seq(0));
     let (mut journal_done, mut line_done) = (false, false);
     // What one side has and the other has not shown yet.
     let (mut only_journal, mut only_line) = (HashMap::new(), HashMap::new());
@@ -405,6 +511,7 @@ async fn compare_lines(gate: &Gate, sale: &Sale, found: &mut Difference) -> Resu
         let (journal, line) = tokio::join!(journal, line);
         let (page, (queued, in_flight)) = (journal?, line?);
         journal_done = page.len() < LOAD_PAGE;
+        found.front = page.first().map_or(found.front, |(_, seq)| found.front.min(*seq));
         journal_after = page.last().map_or(journal_after, |(_, seq)| *seq);
         found.waiting += i64::try_from(page.len()).unwrap_or(0);
         for (ticket, seq) in page {

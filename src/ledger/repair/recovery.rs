@@ -54,6 +54,16 @@ impl Ledger {
         Ok(rows.into_iter().map(|row| (Ticket(row.ticket), Seq(row.seq))).collect())
     }
 
+    /// The last number in the journal.
+    pub async fn last_seq(&self, sale: SaleId) -> Result<Seq, LedgerError> {
+        let last = sqlx::query_scalar!(
+            r#"SELECT coalesce((SELECT seq FROM joins WHERE sale_id = $1 AND seq > 0
+                                ORDER BY seq DESC LIMIT 1), 0) AS "last!""#,
+            sale.0
+        );
+        Ok(Seq(last.fetch_one(&self.line).await?))
+    }
+
     /// How many the journal has waiting in front of this number.
     pub async fn waiting_before(&self, sale: SaleId, seq: Seq) -> Result<u64, LedgerError> {
         let count = sqlx::query_scalar!(

@@ -38,6 +38,8 @@ pub enum Survey {
         n: i64,
         /// The line and the batch in flight together.
         waiting: u64,
+        /// The batch in flight alone, recorded or not.
+        in_flight: u64,
         tokens: u64,
         /// The newest feed entry in `changes`.
         last: String,
@@ -93,6 +95,7 @@ impl Live {
                 counter,
                 n,
                 waiting: waiting + in_flight,
+                in_flight,
                 tokens,
                 last,
                 changes: entries.into_iter().map(change).collect::<Result<_, _>>()?,

@@ -4,12 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ropeline::engine::Gate;
+use ropeline::engine::line::line_mirror;
+use ropeline::engine::repair::audit::{Compared, Repairs, look};
 use ropeline::ledger::{Ledger, Swept};
-use ropeline::model::{SaleId, SaleState, Seq, Settings};
+use ropeline::model::{SaleId, SaleState, Seq, Settings, Signer};
+use ropeline::redis::Live;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::support::book::Book;
-use crate::support::{all, eventually};
+use crate::support::{SECRET, all, eventually};
 
 /// Rows and index entries that one gateway's work may read, however long a sale's history is.
 const FEW: i64 = 60;
@@ -239,6 +243,60 @@ async fn a_withdrawal_finds_the_last_free_units_by_what_redis_offers() {
     assert_eq!(withdraw(&ledger, 1, &[4, 5]).await, [3], "found without an offer as well");
     let stock = ledger.sale_snapshot(book.sale).await.unwrap().unwrap().stock;
     assert_eq!((stock.withdrawn, stock.available()), (5, 0));
+}
+
+#[tokio::test]
+async fn an_audit_reads_everything_now_and_then_and_the_front_of_the_line_in_between() {
+    let book = Book::open(4_000).await;
+    let story = "INSERT INTO joins (sale_id, ticket, seq, state, ended_at)
+        SELECT $sale, gen_random_uuid(), n * 100, 'left', now() FROM generate_series(1, 3000) n;
+        INSERT INTO joins (sale_id, ticket, seq) SELECT $sale, gen_random_uuid(), 400000 + n FROM generate_series(1, 50) n;
+        INSERT INTO withdrawn_units (sale_id, unit_no) SELECT $sale, n FROM generate_series(1001, 4000) n";
+    let story = story.replace("$sale", &format!("'{}'", book.sale));
+    sqlx::raw_sql(AssertSqlSafe(story)).execute(&book.sql).await.unwrap();
+    sqlx::query("VACUUM ANALYZE").execute(&book.sql).await.unwrap();
+    let gate_of = async |ledger: &Ledger| {
+        let live = Live::new(&book.place.redis_url).unwrap();
+        let gate = Arc::new(Gate::new(live, ledger.clone(), Signer::new(SECRET.as_bytes())));
+        eventually("the line is read", async || {
+            line_mirror::tick(&gate).await;
+            gate.line(&book.sale.to_string()).is_some_and(|line| line.view().waiting() == 50)
+        })
+        .await;
+        let line = gate.line(&book.sale.to_string()).unwrap();
+        (gate, line)
+    };
+    gate_of(&book.ledger).await; // Redis is loaded now.
+    let audits = async |count: usize| {
+        reads(&book, async |ledger| {
+            let (gate, line) = gate_of(ledger).await;
+            let mut compared = Compared::default();
+            for _ in 0..count {
+                let done = look(&gate, &line, &mut compared).await.unwrap();
+                assert_eq!(done, Repairs::default());
+            }
+        })
+        .await
+    };
+    let first = audits(1).await;
+    assert!(first > 6_000, "{first} rows: the whole sale");
+    let later = audits(4).await - first;
+    assert!(later < 3 * 50 + 10 * FEW, "{later} rows for three more");
+
+    // What the counts and the front show is mended at once.
+    let ledger = Ledger::new(&book.place.database_url).unwrap();
+    let (gate, line) = gate_of(&ledger).await;
+    let mut compared = Compared::default();
+    look(&gate, &line, &mut compared).await.unwrap();
+    let mut redis = book.place.redis().await;
+    let key = |name: &str| format!("ropeline:{{{}}}:{name}", book.sale);
+    let unit: String = redis::cmd("LPOP").arg(key("tokens")).query_async(&mut redis).await.unwrap();
+    redis::cmd("SREM").arg(key("guard")).arg(&unit).exec_async(&mut redis).await.unwrap();
+    let done = look(&gate, &line, &mut compared).await.unwrap();
+    assert_eq!(done, Repairs { tokens_added: 1, ..Repairs::default() });
+    redis::cmd("ZPOPMIN").arg(key("queue")).exec_async(&mut redis).await.unwrap();
+    let done = look(&gate, &line, &mut compared).await.unwrap();
+    assert_eq!(done, Repairs { waiters_restored: 1, ..Repairs::default() });
 }
 
 #[tokio::test]

@@ -299,7 +299,17 @@ impl Run {
             return Err(format!("a survey that Redis does not know of was told {lost:?}"));
         }
         let said = self.live.survey(self.sale, epoch, known).await;
-        let Ok(Survey::Seen { version, counter, n, waiting, tokens, last, changes, ledger }) = said
+        let Ok(Survey::Seen {
+            version,
+            counter,
+            n,
+            waiting,
+            in_flight,
+            tokens,
+            last,
+            changes,
+            ledger,
+        }) = said
         else {
             return Err(format!("survey said {said:?}"));
         };
@@ -308,6 +318,9 @@ impl Run {
         }
         let model = &self.model;
         let in_line = (model.queue.len() + model.in_flight().len()) as u64;
+        if in_flight != model.in_flight().len() as u64 {
+            return Err(format!("{in_flight} are not in flight"));
+        }
         let expected = (model.counter, model.n, in_line, model.tokens.len() as u64);
         let rises = if self.mirror.since.is_empty() {
             version == self.version // It only looked.
