@@ -1,6 +1,7 @@
 //! What a gateway does all the time costs the same after a long sale as after none. The tests count the rows that
 //! Postgres read, and no time.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -145,6 +146,38 @@ async fn a_tick_and_the_counts_read_no_history() {
     assert_eq!((counts.orders, counts.sold_ms / counts.sold), (2_000, 3_600_000));
     let verified = ledger.verify(long.sale).await.unwrap();
     assert_eq!(verified.counters, verified.rows);
+}
+
+/// To plan this statement takes longer than to run it.
+#[tokio::test]
+async fn the_counts_of_a_sale_are_not_planned_anew_with_each_call() {
+    let book = Book::open(10).await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".sqlx");
+    let checked = std::fs::read_dir(folder).unwrap().map(|file| {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let query: serde_json::Value = serde_json::from_str(&text).unwrap();
+        query["query"].as_str().unwrap().to_owned()
+    });
+    let counts: Vec<String> = checked.filter(|query| query.contains("AS next_return_at")).collect();
+    assert_eq!(counts.len(), 1, "the statement of `with_stock`");
+    let mut session = book.sql.acquire().await.unwrap();
+    let prepare = AssertSqlSafe(format!("PREPARE counts (uuid[]) AS {}", counts[0]));
+    sqlx::raw_sql(prepare).execute(&mut *session).await.unwrap();
+    for _ in 0..9 {
+        let execute = AssertSqlSafe(format!("EXECUTE counts (ARRAY['{}'::uuid])", book.sale));
+        sqlx::raw_sql(execute).execute(&mut *session).await.unwrap();
+    }
+    let planned: (i64, i64) = sqlx::query_as(
+        "SELECT custom_plans, generic_plans FROM pg_prepared_statements WHERE name = 'counts'",
+    )
+    .fetch_one(&mut *session)
+    .await
+    .unwrap();
+    assert_eq!(
+        planned,
+        (5, 4),
+        "five times with its values, as Postgres always does, and then once for all"
+    );
 }
 
 #[tokio::test]
