@@ -4,12 +4,12 @@ WORKDIR /build
 ENV SQLX_OFFLINE=true
 # The dependencies first, around an empty program: this layer lasts until Cargo.lock changes.
 COPY Cargo.toml Cargo.lock ./
-COPY bench/Cargo.toml bench/
-COPY drill/Cargo.toml drill/
-COPY race/Cargo.toml race/
-RUN mkdir -p src/bin/stampede bench/src drill/src race/src && echo 'fn main() {}' > src/main.rs \
-    && cp src/main.rs src/bin/stampede/ && cp src/main.rs bench/src/ \
-    && touch src/lib.rs drill/src/lib.rs race/src/lib.rs \
+COPY tools/bench/Cargo.toml tools/bench/
+COPY tools/drill/Cargo.toml tools/drill/
+COPY tools/race/Cargo.toml tools/race/
+RUN mkdir -p src/bin/stampede tools/bench/src tools/drill/src tools/race/src && echo 'fn main() {}' > src/main.rs \
+    && cp src/main.rs src/bin/stampede/ && cp src/main.rs tools/bench/src/ \
+    && touch src/lib.rs tools/drill/src/lib.rs tools/race/src/lib.rs \
     && cargo build --release --locked --bin ropeline
 COPY . .
 # What was copied is older than what was built; cargo goes by the time.

@@ -1,4 +1,4 @@
-//! What the fuzz targets in `fuzz/` may call of the readers and writers that are private to the front door.
+//! What the fuzz targets in `tools/fuzz/` may call of the readers and writers that are private to the front door.
 //! Built for them alone.
 
 use std::net::IpAddr;

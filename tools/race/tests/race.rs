@@ -149,7 +149,7 @@ async fn a_reservation_that_runs_out_gives_no_unit_back() {
 
 #[test]
 fn every_way_is_in_the_handbook_with_its_reason() {
-    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/race.md");
+    let handbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/race.md");
     let handbook = std::fs::read_to_string(handbook).unwrap();
     for way in ways::all() {
         let line = format!("- `{}`: {}", way.name, way.why);

@@ -1,5 +1,5 @@
 //! Counts what a join, a frame and a confirm cost a gateway, and compares it with what is recorded in
-//! `bench/counts.json`. Counts and not times: they are the same on a busy machine.
+//! `tools/bench/counts.json`. Counts and not times: they are the same on a busy machine.
 
 mod caller;
 mod compare;
@@ -22,7 +22,7 @@ use compare::Figures;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const RECORD: &str = "bench/counts.json";
+const RECORD: &str = "tools/bench/counts.json";
 
 /// Counts what a join, a frame and a confirm cost, and compares it with what is recorded.
 #[derive(Parser)]

@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn the_document_has_a_row_for_each_mistake_with_what_sees_it() {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reliability.md");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reliability.md");
         let text = std::fs::read_to_string(file).unwrap();
         for story in STORIES {
             let row = text
