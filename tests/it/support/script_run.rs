@@ -288,16 +288,7 @@ impl Run {
             self.mirror = Mirror { epoch, ..Mirror::default() };
         }
         let known = Known { since: &self.mirror.since, seen: self.version, ledger: self.version };
-        let wrong =
-            self.live.survey(self.sale, epoch + 1, known).await.map_err(|e| e.to_string())?;
-        if wrong != Survey::OtherEpoch(epoch) {
-            return Err(format!("another epoch was told {wrong:?}"));
-        }
-        let later = Known { seen: self.version + 1_000_000_000, ..known };
-        let lost = self.live.survey(self.sale, epoch, later).await.map_err(|e| e.to_string())?;
-        if lost != Survey::Lost {
-            return Err(format!("a survey that Redis does not know of was told {lost:?}"));
-        }
+        self.survey_is_refused(epoch, known).await?;
         let said = self.live.survey(self.sale, epoch, known).await;
         let Ok(Survey::Seen {
             version,
@@ -354,6 +345,21 @@ impl Run {
         }
         (self.mirror.counter, self.mirror.since) = (counter, last);
         self.compare_places().await
+    }
+
+    /// Another epoch is refused, and so is a survey that Redis does not know of.
+    async fn survey_is_refused(&self, epoch: i32, known: Known<'_>) -> Checked {
+        let wrong =
+            self.live.survey(self.sale, epoch + 1, known).await.map_err(|e| e.to_string())?;
+        if wrong != Survey::OtherEpoch(epoch) {
+            return Err(format!("another epoch was told {wrong:?}"));
+        }
+        let later = Known { seen: self.version + 1_000_000_000, ..known };
+        let lost = self.live.survey(self.sale, epoch, later).await.map_err(|e| e.to_string())?;
+        if lost != Survey::Lost {
+            return Err(format!("a survey that Redis does not know of was told {lost:?}"));
+        }
+        Ok(())
     }
 
     async fn compare_places(&mut self) -> Checked {
