@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill cases mistakes hostile websocket fuzz fuzz-api recovery race bench counts setup check prepare screenshots stampede fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket deny fuzz fuzz-api recovery race bench counts setup check prepare screenshots stampede fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -19,6 +19,7 @@ run: needs-cargo ## a gateway with its own Redis and Postgres and a demo crowd; 
 test: needs-cargo ## everything that the CI checks, from formatting to tests in a browser
 	scripts/setup --browser
 	cargo fmt --all --check
+	scripts/deny
 	@$(MAKE) --no-print-directory target/queries.ok
 	@# With the load generator: one build for it, for the gateway and for the tests of both.
 	cargo clippy --all-targets --features stampede -- -D warnings
@@ -44,8 +45,9 @@ drill: needs-cargo ## break everything while a crowd shops, and check; options: 
 setup: ## install what `make run` and `make test` need and this machine lacks
 	scripts/setup --browser
 
-check: needs-cargo ## formatting and lints, in seconds
+check: needs-cargo ## formatting, dependencies and lints, in seconds
 	cargo fmt --all --check
+	scripts/deny
 	cargo clippy --all-targets --features stampede -- -D warnings
 	cargo clippy -p ropeline-drill --all-targets -- -D warnings
 	cargo clippy -p ropeline-race --all-targets -- -D warnings
@@ -75,6 +77,9 @@ hostile: needs-cargo ## honest shoppers next to hostile clients, in about 20 min
 websocket: needs-cargo ## Autobahn's WebSocket cases, in about a minute; needs python3
 	@scripts/setup
 	scripts/websocket
+
+deny: needs-cargo ## licences, banned crates and sources of dependencies; options: ARGS=--advisories, which needs github.com
+	scripts/deny $(ARGS)
 
 fuzz: needs-cargo ## every parser with made-up input; options: SECONDS=30 for each
 	scripts/fuzz $(or $(SECONDS),30)
