@@ -152,7 +152,7 @@ impl Page {
     /// Presses what bears these words: a button, a link, or the line that opens what is folded.
     pub async fn press(&self, words: &str) {
         let path = format!(
-            "//*[crate::browser::page::a or crate::browser::page::button or crate::browser::page::summary][normalize-space(.)={}]",
+            "//*[self::a or self::button or self::summary][normalize-space(.)={}]",
             quoted(words)
         );
         eventually(&format!("{words:?} can be pressed"), async || {

@@ -329,10 +329,8 @@ impl Run {
         // A line that was cleared around a batch in flight is read anew; nothing else may need it.
         let differs = !is_new && self.mirror.places.waiting() != waiting;
         if differs && !self.mirror.cleared_in_flight {
-            return Err(format!(
-                "the mirror counts {}, not {waiting}",
-                self.mirror.places.waiting()
-            ));
+            let counted = self.mirror.places.waiting();
+            return Err(format!("the mirror counts {counted}, not {waiting}"));
         }
         if is_new || differs {
             self.mirror.places = Places::default();
