@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::Line;
+use crate::engine::line::loss::Loss;
 use crate::engine::repair::rebuild;
-use crate::engine::repair::rebuild::Loss;
 use crate::engine::{FlowError, Gate};
 use crate::faults::{Point, point};
 use crate::ledger::{Front, Recorded};

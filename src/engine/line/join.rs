@@ -14,10 +14,11 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use crate::engine::line::arrivals::{Arrival, Place, Refused};
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::{Line, Seen};
+use crate::engine::line::loss::Loss;
 use crate::engine::repair::rebuild;
-use crate::engine::repair::rebuild::Loss;
 use crate::engine::{FlowError, Gate, Refusal};
 use crate::faults::{Point, point};
 use crate::ledger::{Fate, Journaled, LedgerError, Writing};
@@ -26,9 +27,6 @@ use crate::redis::{LiveError, MOST_TICKETS, Waiter};
 use crate::tasks::{Task, Work};
 use crate::telemetry;
 
-/// Joins that may wait for their group: ten thousand arriving in one instant fit, twice over. Beyond, the
-/// caller is asked to come back.
-pub const JOIN_QUEUE: usize = 20_000;
 /// Groups of one sale under way at a time: while one is journaled the next is numbered, so that neither store
 /// waits for the other.
 const GROUPS_AT_ONCE: usize = 2;
@@ -45,28 +43,6 @@ const DEFERRED_RETRY: Duration = Duration::from_millis(500);
 /// Attempts to place a group while Redis is being rebuilt.
 const PLACE_ATTEMPTS: usize = 3;
 
-/// A join on its way to its place.
-pub struct Arrival {
-    ticket: Ticket,
-    answer: oneshot::Sender<Result<Place, Refused>>,
-}
-
-/// A place in line. `position` is the place at the moment of joining; a ticket that was known before
-/// stands where its number says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub seq: Seq,
-    pub known: bool,
-}
-
-/// Why a whole group or one of it got no place.
-#[derive(Debug, Clone)]
-enum Refused {
-    No(Refusal),
-    Away(&'static str),
-    Busy(&'static str),
-}
-
 /// Why a group is not placed while its line is rebuilt; Redis answers.
 const REBUILT: &str = "the line is being rebuilt";
 
@@ -75,7 +51,7 @@ const REBUILT: &str = "the line is being rebuilt";
 /// # Errors
 /// Refused with `SaleClosed`, `SoldOut` or `LineFull`; unavailable when Redis does not answer or too many
 /// joins wait.
-pub async fn join(gate: &Arc<Gate>, line: &Line, ticket: Ticket) -> Result<Place, FlowError> {
+pub async fn join(gate: &Arc<Gate>, line: &Arc<Line>, ticket: Ticket) -> Result<Place, FlowError> {
     let started = Instant::now();
     if takes_joins(line).is_err() {
         // Units may have been added elsewhere a moment ago.
@@ -89,9 +65,11 @@ pub async fn join(gate: &Arc<Gate>, line: &Line, ticket: Ticket) -> Result<Place
         return Err(FlowError::Unavailable("postgres", None));
     }
     let (answer, place) = oneshot::channel();
-    line.arrivals
-        .try_send(Arrival { ticket, answer })
-        .map_err(|_| FlowError::Unavailable("gateway", None))?;
+    if let Some(arrivals) = line.arrivals.begin() {
+        keep_gathering(gate, line, arrivals);
+    }
+    let queued = line.arrivals.push(Arrival { ticket, answer });
+    queued.map_err(|_| FlowError::Unavailable("gateway", None))?;
     let place = match timeout(ANSWER_WITHIN, place).await {
         Ok(Ok(Ok(place))) => Ok(place),
         Ok(Ok(Err(Refused::No(refusal)))) => Err(FlowError::Refused(refusal)),
@@ -120,11 +98,7 @@ pub fn takes_joins(line: &Line) -> Result<(), Refusal> {
 }
 
 /// Starts the task that takes one sale's arrivals.
-pub(crate) fn keep_gathering(
-    gate: &Arc<Gate>,
-    line: &Arc<Line>,
-    arrivals: mpsc::Receiver<Arrival>,
-) {
+fn keep_gathering(gate: &Arc<Gate>, line: &Arc<Line>, arrivals: mpsc::Receiver<Arrival>) {
     let (arrivals, line) = (Mutex::new(arrivals), Arc::downgrade(line));
     gate.tasks.keep(Task::Joins, Gathering { gate: gate.clone(), line, arrivals });
 }
@@ -291,6 +265,7 @@ async fn refresh_epoch(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowErr
     match line_mirror::survey(gate, line).await? {
         Seen::Well => Ok(()),
         Seen::Lost { epoch, loss } => rebuild::recover(gate, line, epoch, loss).await,
+        Seen::PostgresBehind(why) => rebuild::postgres_is_behind(gate, line.id, why).await,
     }
 }
 
@@ -405,7 +380,7 @@ fn log_refused(line: &Line, journaled: &Journaled) {
 
 /// Gives tickets that were answered with somebody else's numbers each one of its own, at the end of the line,
 /// for as long as the sale takes joins. Should this gateway end first, their shoppers' next look does it.
-async fn place_anew(gate: &Arc<Gate>, line: &Line, tickets: &[Ticket]) {
+async fn place_anew(gate: &Arc<Gate>, line: &Arc<Line>, tickets: &[Ticket]) {
     let anew = tickets.iter().map(|ticket| async move {
         while let Err(FlowError::Unavailable(..) | FlowError::Busy(_)) =
             join(gate, line, *ticket).await

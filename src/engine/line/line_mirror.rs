@@ -1,43 +1,36 @@
-//! Following the running sales: what Postgres says of each, a mirror of its line, and one view of both
+//! One running sale on this gateway: what Postgres says of it, a mirror of its line, and one view of both
 //! that pages and sockets are answered from.
 //!
-//! Two reads a tick for each sale, however many watch. A view is whole and never changes; a new one takes
+//! `loops::tick` makes two reads for each sale and tick, however many watch. A view is whole and never changes; a new one takes
 //! its place.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use metrics::counter;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, timeout};
 
-use crate::engine::line::join::{Arrival, JOIN_QUEUE};
+use crate::engine::line::arrivals::Arrivals;
 use crate::engine::line::line_view;
 use crate::engine::line::line_view::View;
-use crate::engine::line::moves;
-use crate::engine::repair::rebuild;
-use crate::engine::repair::rebuild::Loss;
-use crate::engine::steering::operate;
+use crate::engine::line::loss::Loss;
 use crate::engine::{FlowError, Gate};
 use crate::ledger::SaleSnapshot;
 use crate::model::line::pace::{Flowing, Pace, Reason};
-use crate::model::{Claim, Places, SaleId, SaleState, Seq, Stock};
+use crate::model::{Claim, Places, SaleId, SaleState, Seq};
 use crate::redis::{Change, FEED_PAGE, Known, LiveError, Survey};
 use crate::telemetry;
 
-/// Longest wait for Postgres in one tick; what it said before stays shown meanwhile.
-const SNAPSHOT_WITHIN: Duration = Duration::from_millis(1_500);
-/// How long a tick waits for the lines that it began to read: Redis answers in a fraction of it.
-const SURVEYS_WITHIN: Duration = Duration::from_millis(500);
 /// Rounds in one survey before it gives up until the next tick: a fresh mirror takes two.
 const MOST_ROUNDS: usize = 50;
 /// More joins than this between two surveys are not added one by one: the line is read anew, which also
 /// stands a counter that somebody set by hand.
 const MOST_JOINS: u64 = 1 << 20;
 /// What is missing where Redis has a sale in the layout of a later version: this gateway cannot serve it.
-const OTHER_LAYOUT: &str = "the line in this version's layout";
+pub(crate) const OTHER_LAYOUT: &str = "the line in this version's layout";
 /// How far back the rates look that an operator sees.
 const RATES_OVER: Duration = Duration::from_secs(10);
 /// One sample of the pace in so long.
@@ -74,7 +67,7 @@ pub struct Line {
     pub id: SaleId,
     view: watch::Sender<Arc<View>>,
     mirror: Mutex<Mirror>,
-    pub(crate) arrivals: mpsc::Sender<Arrival>,
+    pub(crate) arrivals: Arrivals,
     /// This gateway is rebuilding it, or rests after a rebuild that failed.
     pub(crate) rebuilding: AtomicBool,
     /// The highest number of all epochs that Redis was seen to have handed out.
@@ -85,9 +78,9 @@ pub struct Line {
     /// Taken by whoever reads the sale again for everyone who waits for it.
     looking: Mutex<()>,
     /// A survey of it is under way.
-    surveying: AtomicBool,
+    pub(crate) surveying: AtomicBool,
     /// Whether Redis answered the last survey.
-    answered: AtomicBool,
+    pub(crate) answered: AtomicBool,
     /// Since when this gateway follows it.
     followed: Instant,
 }
@@ -101,128 +94,6 @@ impl Line {
     pub fn subscribe(&self) -> watch::Receiver<Arc<View>> {
         self.view.subscribe()
     }
-}
-
-/// One tick: reads what Postgres says of all running sales, then each one's line.
-pub async fn tick(gate: &Arc<Gate>) {
-    let read = refresh(gate).await;
-    came_back(gate, &gate.health.ledger, read.is_ok());
-    if let Err(error) = read {
-        tracing::warn!(error = format!("{error:#}"), "postgres did not answer the watch");
-    }
-    survey_all(gate).await;
-}
-
-/// Reads every line, each in a task of its own and one at a time. A line that takes long keeps no other from being read
-/// again: it is waited for a moment, and goes on behind the next ticks.
-async fn survey_all(gate: &Arc<Gate>) {
-    let lines = gate.all_lines();
-    let begun: Vec<_> = lines
-        .iter()
-        .filter(|line| !line.surveying.swap(true, Ordering::Relaxed))
-        .map(|line| {
-            let (gate, line) = (gate.clone(), line.clone());
-            tokio::spawn(async move {
-                let _under_way = Surveying(&line);
-                survey_now(&gate, &line).await;
-            })
-        })
-        .collect();
-    let _goes_on_behind = timeout(SURVEYS_WITHIN, futures_util::future::join_all(begun)).await;
-    let alive = if lines.is_empty() {
-        gate.live.ping().await.is_ok()
-    } else {
-        lines.iter().any(|line| line.answered.load(Ordering::Relaxed))
-    };
-    came_back(gate, &gate.health.live, alive);
-}
-
-/// A survey under way; over when it is dropped, however it ends.
-struct Surveying<'a>(&'a Line);
-
-impl Drop for Surveying<'_> {
-    fn drop(&mut self) {
-        self.0.surveying.store(false, Ordering::Relaxed);
-    }
-}
-
-async fn survey_now(gate: &Arc<Gate>, line: &Arc<Line>) {
-    let seen = survey(gate, line).await;
-    match &seen {
-        Ok(Seen::Well) => {}
-        Ok(Seen::Lost { epoch, loss }) => rebuild::soon(gate, line, *epoch, *loss),
-        Err(error) => error.log(line.id, "line not read"),
-    }
-    let answered = !matches!(seen, Err(FlowError::Unavailable("redis" | OTHER_LAYOUT, _)));
-    line.answered.store(answered, Ordering::Relaxed);
-}
-
-/// Notes whether a store answered. One that is back may be another one, set up in another way.
-fn came_back(gate: &Gate, store: &AtomicBool, answers: bool) {
-    let answered = store.swap(answers, Ordering::Relaxed);
-    if answers && !answered {
-        gate.selfcheck.look_soon();
-    }
-}
-
-/// Waits for the next nudge.
-pub async fn nudged(gate: &Gate) {
-    gate.changed.notified().await;
-}
-
-/// What the metrics tell of one sale.
-#[derive(Debug, Clone)]
-pub struct Gauges {
-    pub slug: String,
-    pub waiting: u64,
-    pub mirror_age: Duration,
-    pub stock: Stock,
-}
-
-/// The metrics of every sale that this gateway follows, as they are now. They are read when they are asked for and
-/// kept nowhere, so that a sale that is let go leaves no old number behind.
-pub fn gauges(gate: &Gate) -> Vec<Gauges> {
-    let of = |line: Arc<Line>| {
-        let view = line.view();
-        let is_closed = view.snapshot.sale.state == SaleState::Closed;
-        Gauges {
-            slug: view.slug().to_owned(),
-            waiting: if is_closed { 0 } else { view.waiting() },
-            mirror_age: view.seen.elapsed(),
-            stock: view.snapshot.stock,
-        }
-    };
-    // The slug of an archived sale may be another sale's by now.
-    let is_shown = |line: &Arc<Line>| line.view().snapshot.sale.archived_at.is_none();
-    let mut all: Vec<Gauges> = gate.all_lines().into_iter().filter(is_shown).map(of).collect();
-    all.sort_by(|a, b| a.slug.cmp(&b.slug));
-    all
-}
-
-/// Reads all running sales from Postgres, follows new ones and lets go of those that are over.
-async fn refresh(gate: &Arc<Gate>) -> Result<(), FlowError> {
-    let asked = Instant::now();
-    // A sale that is made while this is read is not in it, and must not be let go for that.
-    let known: HashSet<SaleId> = gate.all_lines().iter().map(|line| line.id).collect();
-    let snapshot = match timeout(SNAPSHOT_WITHIN, gate.ledger.snapshot()).await {
-        Ok(read) => read?,
-        Err(_) => return Err(FlowError::Unavailable("postgres", None)),
-    };
-    gate.clock.set(snapshot.now, asked);
-    let moved = moves::read(gate, snapshot.now).await;
-    let running: HashSet<SaleId> = snapshot.sales.iter().map(SaleSnapshot::id).collect();
-    for sale in snapshot.sales {
-        let id = sale.id();
-        operate::on_time(gate, &sale);
-        follow(gate, id, sale);
-    }
-    let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
-    let before = lines.len();
-    lines.retain(|id, _| running.contains(id) || !known.contains(id));
-    if lines.len() < before {
-        gate.moves.keep(&lines.keys().copied().collect());
-    }
-    moved
 }
 
 /// Shows one sale's newest snapshot, and begins to follow the sale if it is new here.
@@ -247,13 +118,12 @@ pub(crate) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         });
         return line;
     }
-    let (arrivals, joins) = mpsc::channel(JOIN_QUEUE);
     let (view, _) = watch::channel(Arc::new(View::unmirrored(snapshot, ended, &gate.clock)));
     let line = Arc::new(Line {
         id,
         view,
         mirror: Mutex::default(),
-        arrivals,
+        arrivals: Arrivals::default(),
         rebuilding: AtomicBool::new(false),
         highest: AtomicI64::new(0),
         went_back: AtomicI32::new(0),
@@ -264,11 +134,7 @@ pub(crate) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
     });
     let mut lines = gate.lines.write().unwrap_or_else(PoisonError::into_inner);
     // Somebody else may have begun to follow it just now; then theirs counts and this one is dropped.
-    let kept = lines.entry(id).or_insert_with(|| line.clone()).clone();
-    if Arc::ptr_eq(&kept, &line) {
-        crate::engine::line::join::keep_gathering(gate, &line, joins);
-    }
-    kept
+    lines.entry(id).or_insert_with(|| line.clone()).clone()
 }
 
 /// What a survey found.
@@ -278,6 +144,8 @@ pub enum Seen {
     Well,
     /// Redis lost the sale since this epoch; it wants to be rebuilt.
     Lost { epoch: i32, loss: Loss },
+    /// Postgres has less than Redis was told of, and why that shows; the sale must stop.
+    PostgresBehind(&'static str),
 }
 
 /// Brings one line's mirror up to date and shows it.
@@ -297,7 +165,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             *mirror = Mirror { epoch, pace, ..Mirror::default() };
         }
         if went_back(&mirror, &snapshot) {
-            rebuild::postgres_is_behind(gate, line.id, "redis was told of later changes").await?;
+            return Ok(Seen::PostgresBehind("redis was told of later changes"));
         }
         let ledger = snapshot.changes();
         let known = Known { since: &mirror.since, seen: mirror.seen, ledger };
@@ -313,8 +181,7 @@ pub async fn survey(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<Seen, FlowErro
             Survey::OtherEpoch(rules) if rules > epoch => {
                 // This gateway slept through a rebuild; or Postgres went back in time.
                 if reread(gate, line).await? < rules {
-                    rebuild::postgres_is_behind(gate, line.id, "redis has a later epoch").await?;
-                    return Ok(Seen::Well);
+                    return Ok(Seen::PostgresBehind("redis has a later epoch"));
                 }
             }
             Survey::OtherEpoch(_) => {

@@ -2,6 +2,7 @@
 //! twice. Each is a task of `tasks`, which restarts it and reports it.
 
 pub(crate) mod admit;
+pub mod tick;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,6 @@ use crate::engine::Gate;
 use crate::engine::checkout::{batch, expire, idempotency};
 use crate::engine::health::heartbeat::Heart;
 use crate::engine::health::selfcheck;
-use crate::engine::line::line_mirror;
 use crate::engine::people::access;
 use crate::engine::repair::audit;
 use crate::engine::reports::history::Recorder;
@@ -98,12 +98,12 @@ pub async fn say_goodbye(gate: &Gate, heart: &Mutex<Heart>) {
 
 async fn watch_all(gate: Arc<Gate>) {
     loop {
-        line_mirror::tick(&gate).await;
+        tick::tick(&gate).await;
         tokio::select! {
             () = sleep(WATCH_EVERY) => {}
             () = async {
                 sleep(WATCH_GAP).await;
-                line_mirror::nudged(&gate).await;
+                tick::nudged(&gate).await;
             } => {}
         }
     }

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::Line;
+use crate::engine::line::loss::Loss;
 use crate::engine::repair::rebuild;
-use crate::engine::repair::rebuild::Loss;
 use crate::engine::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::{Fate, Payment, SaleSnapshot, Writing};

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::Line;
 use crate::engine::line::line_view;
+use crate::engine::line::loss::Loss;
 use crate::engine::{FlowError, Gate};
 use crate::faults::{Mistake, Point, made, point};
 use crate::ledger::Tx;
@@ -25,41 +26,6 @@ const REBUILD: i64 = 0x7eb;
 
 /// A gateway rests this long after a rebuild before it begins another one of the same sale.
 const REST: Duration = Duration::from_secs(1);
-
-/// How a loss showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// The sale was never loaded.
-    New,
-    /// Redis does not know the sale.
-    Missing,
-    /// Redis has the sale as it was in an older epoch.
-    OlderEpoch,
-    /// Redis has an older batch than Postgres.
-    OlderBatch,
-    /// A number was handed out twice.
-    DoubledNumber,
-    /// Redis does not know of a survey that this gateway made.
-    WentBack,
-    /// The line lacks more than is mended ticket by ticket.
-    Hollow,
-    /// Redis has handed out fewer numbers than this gateway saw.
-    OlderCounter,
-}
-
-impl Loss {
-    /// Whether Redis looks well all the same: it answers under its epoch, and lost some of it.
-    fn looks_well(self) -> bool {
-        match self {
-            Self::OlderBatch
-            | Self::DoubledNumber
-            | Self::OlderCounter
-            | Self::WentBack
-            | Self::Hollow => true,
-            Self::New | Self::Missing | Self::OlderEpoch => false,
-        }
-    }
-}
 
 /// Rebuilds one sale behind the scenes, unless this gateway is at it already.
 pub fn soon(gate: &Arc<Gate>, line: &Arc<Line>, seen: i32, loss: Loss) {

@@ -14,6 +14,7 @@ use crate::engine::checkout::idempotency;
 use crate::engine::checkout::idempotency::Kept;
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::Line;
+use crate::engine::line::loss::Loss;
 use crate::engine::repair::{audit, rebuild};
 use crate::engine::{FlowError, Gate, Refusal, Reply};
 use crate::faults::{Point, point};
@@ -360,7 +361,7 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withd
             None => line_mirror::follow(gate, after.id, gate.snapshot(after.id).await?),
         };
         if after.epoch == 0 {
-            rebuild::recover(gate, &line, 0, rebuild::Loss::New).await?;
+            rebuild::recover(gate, &line, 0, Loss::New).await?;
         }
         let epoch = line.view().snapshot.sale.epoch;
         let first = before.map_or(0, |sale| sale.stock);

@@ -8,8 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use crate::engine::line::line_mirror;
-use crate::engine::line::line_mirror::Gauges;
+use crate::engine::health::gauges::{Gauges, gauges};
 use crate::web::App;
 use crate::web::api::caller::Caller;
 use crate::web::api::problem::{Code, Problem, ProblemShape, respond};
@@ -61,7 +60,7 @@ pub async fn metrics(State(app): State<App>) -> Response {
 /// The metrics as Prometheus reads them.
 pub fn metrics_text(app: &App) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render() + &sale_metrics(&line_mirror::gauges(&app.gate))).into_response()
+    (kind, app.metrics.render() + &sale_metrics(&gauges(&app.gate))).into_response()
 }
 
 /// The metrics of the sales that this gateway follows. A slug needs no escape.

@@ -9,6 +9,7 @@ use ropeline::dev::stores::{Data, Stores};
 use ropeline::engine::line::leave::leave;
 use ropeline::engine::line::line_mirror as watch;
 use ropeline::engine::line::ticket_state::{self as state, Stage};
+use ropeline::engine::loops::tick;
 use ropeline::engine::repair::audit::repair;
 use ropeline::model::{Claim, SaleId, Seq, Ticket};
 use serde_json::json;
@@ -265,7 +266,7 @@ async fn whoever_comes_back_while_redis_is_away_is_in_line_once_redis_is_back() 
         gate.live.leave(id, 1, claim.ticket).await.unwrap();
     }
     // It knows the numbers, and that nobody waits with them.
-    watch::tick(&gate).await;
+    tick::tick(&gate).await;
     // No auditor from here on.
     shop.gateway.stop().await;
     stores.kill_redis().await.unwrap();

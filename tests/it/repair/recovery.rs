@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use redis::aio::MultiplexedConnection;
 use ropeline::engine::Gate;
 use ropeline::engine::line::line_mirror;
+use ropeline::engine::loops::tick;
 use ropeline::engine::repair::audit::{Repairs, repair};
 use ropeline::ledger::{Ledger, Writing};
 use ropeline::model::{SaleId, Signer, Ticket};
@@ -317,7 +318,7 @@ async fn whoever_is_in_line_and_not_journaled_yet_is_written_down_and_keeps_the_
     let line = gate.line(&sale.id).unwrap();
     let done = repair(&gate, &line).await.unwrap();
     assert_eq!(done, Repairs { waiters_journaled: 3, ..Repairs::default() });
-    line_mirror::tick(&gate).await;
+    tick::tick(&gate).await;
     assert_eq!(line.view().waiting(), 5);
     assert_eq!(behind.poll().await.body["position"], 5, "nobody in front was taken out");
 
@@ -485,7 +486,7 @@ async fn a_sell_out_that_many_gateways_see_at_once_is_written_down_once() {
     let mut tx = gates[0].ledger.begin().await.unwrap();
     tx.confirm(hold.parse().unwrap(), None).await.unwrap();
     tx.commit().await.unwrap();
-    all(gates.into_iter().map(|gate| async move { line_mirror::tick(&gate).await })).await;
+    all(gates.into_iter().map(|gate| async move { tick::tick(&gate).await })).await;
     let told = "SELECT count(*), (SELECT count(*) FROM sales WHERE sold_out_at IS NOT NULL)
                 FROM audit WHERE action = 'sold_out'";
     // A tick does not wait for it.
@@ -503,6 +504,6 @@ pub async fn gate(shop: &Shop) -> Arc<Gate> {
     let live = Live::new(&shop.place.redis_url).unwrap();
     let ledger = Ledger::new(&shop.place.database_url).unwrap();
     let gate = Arc::new(Gate::new(live, ledger, Signer::new(SECRET.as_bytes())));
-    line_mirror::tick(&gate).await;
+    tick::tick(&gate).await;
     gate
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ropeline::engine::Gate;
-use ropeline::engine::line::line_mirror;
+use ropeline::engine::loops::tick;
 use ropeline::engine::repair::audit::{Compared, Repairs, look};
 use ropeline::ledger::{Ledger, Swept};
 use ropeline::model::{SaleId, SaleState, Seq, Settings, Signer};
@@ -292,7 +292,7 @@ async fn an_audit_reads_everything_now_and_then_and_the_front_of_the_line_in_bet
         let live = Live::new(&book.place.redis_url).unwrap();
         let gate = Arc::new(Gate::new(live, ledger.clone(), Signer::new(SECRET.as_bytes())));
         eventually("the line is read", async || {
-            line_mirror::tick(&gate).await;
+            tick::tick(&gate).await;
             gate.line(&book.sale.to_string()).is_some_and(|line| line.view().waiting() == 50)
         })
         .await;

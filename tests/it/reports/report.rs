@@ -155,7 +155,7 @@ async fn while_a_sale_runs_the_report_is_so_far_and_what_is_shown_is_written_dow
     let own = gate(&shop).await;
     let mirror = own.line(&sale.id).unwrap();
     crate::support::eventually("the line is read", async || {
-        ropeline::engine::line::line_mirror::tick(&own).await;
+        ropeline::engine::loops::tick::tick(&own).await;
         mirror.view().waiting() == 3
     })
     .await;

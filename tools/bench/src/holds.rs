@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use reqwest::Method;
 use ropeline::engine::Gate;
 use ropeline::engine::admission::admit::{Next, admit};
-use ropeline::engine::line::line_mirror;
+use ropeline::engine::loops::tick;
 use ropeline::ledger::{Ledger, Swept};
 use ropeline::model::{SaleId, Seq, Signer, Ticket};
 use ropeline::redis::{Ack, Live, Waiter};
@@ -87,7 +87,7 @@ impl Hall {
             .bind(self.sale.0)
             .execute(&self.sql)
             .await?;
-        line_mirror::tick(&self.gate).await;
+        tick::tick(&self.gate).await;
         let line = self.gate.line_of(self.sale).context("the sale is not followed")?;
         let (begun, mut ack) = (Instant::now(), Ack::default());
         loop {

@@ -13,7 +13,7 @@ use ropeline::engine::Gate;
 use ropeline::engine::admission::admit::{Next, admit};
 use ropeline::engine::checkout::batch;
 use ropeline::engine::health::selfcheck;
-use ropeline::engine::line::line_mirror;
+use ropeline::engine::loops::tick;
 use ropeline::ledger::Ledger;
 use ropeline::model::{SaleId, Signer};
 use ropeline::redis::{Ack, Live};
@@ -64,7 +64,7 @@ impl House {
         drop(inside);
         runtime.block_on(async {
             selfcheck::start(&gate).await?;
-            line_mirror::tick(&gate).await;
+            tick::tick(&gate).await;
             anyhow::Ok(())
         })?;
         ensure!(gate.missing().is_empty(), "not ready: {:?}", gate.missing());
@@ -95,7 +95,7 @@ impl House {
     /// Looks at every sale, as the watch does by time.
     pub fn look(&self) -> anyhow::Result<()> {
         let gate = self.gate.clone();
-        self.inside(async move { line_mirror::tick(&gate).await })
+        self.inside(async move { tick::tick(&gate).await })
     }
 
     /// Admits whoever can be admitted, as the loop does by time.

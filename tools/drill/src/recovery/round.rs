@@ -10,7 +10,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use reqwest::Method;
 use ropeline::dev::stores::Stores;
 use ropeline::engine::Gate;
-use ropeline::engine::line::line_mirror;
+use ropeline::engine::loops::tick;
 use ropeline::engine::repair::audit;
 use ropeline::ledger::Ledger;
 use ropeline::model::Signer;
@@ -190,7 +190,7 @@ async fn audit(venue: &Venue) -> anyhow::Result<(f64, f64, Option<f64>)> {
     let ledger = Ledger::new(&venue.urls.database_url)?;
     let gate = Arc::new(Gate::new(live, ledger, Signer::new(b"nobody is let in with this one")));
     let begun = Instant::now();
-    line_mirror::tick(&gate).await;
+    tick::tick(&gate).await;
     let mirror = begun.elapsed().as_secs_f64();
     let line = gate.line(&venue.sale).context("the sale is not followed")?;
     ensure!(line.view().waiting().cast_signed() >= venue.size / 2, "the line is not whole");
