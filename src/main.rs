@@ -47,6 +47,8 @@ enum Command {
     /// which every user of the machine could see.
     #[command(subcommand)]
     Operator(OperatorCommand),
+    /// Print the OpenAPI document, as `/openapi.json` serves it
+    Openapi,
     /// Try it out: a gateway with stores of its own and a demo sale with simulated shoppers
     Dev(DevArgs),
 }
@@ -82,6 +84,7 @@ async fn main() -> ExitCode {
         Command::Serve(args) => serve(*args).await,
         Command::Migrate(args) => migrate(&args).await,
         Command::Operator(command) => operator(command).await,
+        Command::Openapi => openapi(),
         Command::Dev(args) => dev::run(args).await,
     };
     match done {
@@ -108,6 +111,11 @@ async fn migrate(args: &StoreArgs) -> anyhow::Result<ExitCode> {
     telemetry::start_logging(LogFormat::Text);
     ledger(args)?.migrate().await?;
     println!("The schema is up to date.");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn openapi() -> anyhow::Result<ExitCode> {
+    println!("{:#}", ropeline::web::openapi());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
@@ -27,7 +26,7 @@ use axum::routing::{any, get, post};
 use futures_util::FutureExt;
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use tower_http::CompressionLevel;
@@ -69,8 +68,6 @@ pub struct Inner {
     /// Sockets that are open, so that a drain can wait for them.
     pub sockets: TaskTracker,
     times: Times,
-    /// Shared by everyone who reads it, however slowly.
-    openapi: Bytes,
 }
 
 impl std::ops::Deref for App {
@@ -92,7 +89,6 @@ pub struct Settings {
 
 impl App {
     pub fn new(gate: Arc<Gate>, settings: Settings, metrics: PrometheusHandle) -> Self {
-        let document = api::openapi::complete(json!(api().into_openapi()));
         let origin = settings.public_url.map(|url| url.trim_end_matches('/').to_owned());
         Self(Arc::new(Inner {
             gate,
@@ -106,7 +102,6 @@ impl App {
             watchers: Arc::default(),
             sockets: TaskTracker::new(),
             times: Times::default(),
-            openapi: document.to_string().into(),
         }))
     }
 
@@ -212,6 +207,11 @@ impl utoipa::Modify for Extras {
 fn smaller() -> CompressionLayer {
     // A tenth smaller than the fastest level; the ones above win a fortieth more.
     CompressionLayer::new().quality(CompressionLevel::Precise(4))
+}
+
+/// The OpenAPI document: what `/openapi.json` serves and `ropeline openapi` prints.
+pub fn openapi() -> Value {
+    api::openapi::complete(json!(api().into_openapi()))
 }
 
 /// The calls of the API, each with its part of the OpenAPI document.

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::model::settings::brand::{EVERY_LANGUAGE, LANGUAGES, WORDS};
+use crate::web::api::examples;
 
 /// Adds to each call what its own description leaves out.
 pub fn complete(mut document: Value) -> Value {
@@ -32,6 +33,7 @@ pub fn complete(mut document: Value) -> Value {
             }
         }
     }
+    examples::add(&mut document);
     document
 }
 

@@ -272,7 +272,7 @@ async fn sale_page(
     Ok(AdminSalePage {
         nonce: random_text(),
         me: Me::from(me),
-        charts: assets::uplot_path(),
+        charts: assets::UPLOT.path(),
         forecast: PlanShape::from(&plan).text,
         standing: parse(json!(overview))?,
         flash: flash.or(stopped),

@@ -1,19 +1,20 @@
 //! For load balancers, monitoring and engineers: health, metrics, and the API described by itself.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::engine::health::gauges::{Gauges, gauges};
 use crate::web::App;
 use crate::web::api::caller::Caller;
 use crate::web::api::problem::{Code, Problem, ProblemShape, respond};
-use crate::web::pages::views::{Answer, DocsPage, Operation, OperationGroup, Param};
+use crate::web::pages::views::DocsPage;
 use crate::web::pages::{is_for_a_person, page, problem_page, see_other};
+use crate::web::server::assets::{self, Asset};
 use crate::{random_text, telemetry};
 
 /// The process lives
@@ -97,22 +98,17 @@ fn sale_metrics(sales: &[Gauges]) -> String {
 }
 
 /// `GET /openapi.json`
-pub async fn openapi(State(app): State<App>) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
+pub async fn openapi(headers: HeaderMap) -> Response {
+    static DOCUMENT: LazyLock<Asset> = LazyLock::new(|| Asset::json(&crate::web::openapi()));
+    DOCUMENT.respond(&headers)
 }
 
-/// `GET /docs`
+/// `GET /docs`: Swagger UI shows the document, from files of this gateway's own.
 pub async fn docs(State(app): State<App>, headers: HeaderMap) -> Response {
-    let document: Value = serde_json::from_slice(&app.openapi).unwrap_or_default();
-    let text = |pointer: &str| {
-        document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
     let body = DocsPage {
         nonce: random_text(),
-        title: text("/info/title"),
-        version: text("/info/version"),
-        description: text("/info/description"),
-        groups: reference(&document),
+        script: assets::SWAGGER_UI.path(),
+        style: assets::SWAGGER_UI_STYLE.path(),
     };
     page(&app, &headers, StatusCode::OK, &body.nonce.clone(), &body)
 }
@@ -140,89 +136,4 @@ pub async fn problem(Path(word): Path<String>) -> Response {
         }
         None => Problem::not_found("problem").into_response(),
     }
-}
-
-/// An OpenAPI document as the reference page shows it: by tag, in the order of the document.
-pub fn reference(document: &Value) -> Vec<OperationGroup> {
-    let mut groups: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
-    let paths = document["paths"].as_object().into_iter().flatten();
-    for (path, methods) in paths {
-        for (method, call) in methods.as_object().into_iter().flatten() {
-            let tag = call["tags"][0].as_str().unwrap_or_default().to_owned();
-            groups.entry(tag).or_default().push(operation(document, path, method, call));
-        }
-    }
-    let order = document["tags"].as_array().into_iter().flatten();
-    order
-        .filter_map(|tag| {
-            let operations = groups.remove(tag["name"].as_str()?)?;
-            Some(OperationGroup { name: words(&tag["description"]), operations })
-        })
-        .collect()
-}
-
-fn words(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
-fn operation(document: &Value, path: &str, method: &str, call: &Value) -> Operation {
-    let params = call["parameters"].as_array().into_iter().flatten().map(|param| Param {
-        name: words(&param["name"]),
-        location: words(&param["in"]),
-        required: param["required"].as_bool().unwrap_or(false),
-        kind: kind(&param["schema"]),
-        description: words(&param["description"]),
-    });
-    let body = &call["requestBody"]["content"]["application/json"]["schema"]["$ref"];
-    let body = body.as_str().and_then(|name| document.pointer(name.trim_start_matches('#')));
-    let responses = call["responses"].as_object().into_iter().flatten();
-    Operation {
-        method: method.to_uppercase(),
-        path: path.to_owned(),
-        summary: words(&call["summary"]),
-        description: words(&call["description"]),
-        params: params.chain(body.into_iter().flat_map(body_fields)).collect(),
-        responses: responses
-            .map(|(status, answer)| Answer {
-                status: status.clone(),
-                description: words(&answer["description"]),
-            })
-            .collect(),
-    }
-}
-
-/// The fields of a body, each as a parameter.
-fn body_fields(shape: &Value) -> Vec<Param> {
-    let needed = shape["required"].as_array();
-    let is_needed = |name: &str| needed.is_some_and(|names| names.iter().any(|n| n == name));
-    let fields = shape["properties"].as_object().into_iter().flatten();
-    fields
-        .map(|(name, field)| Param {
-            name: name.clone(),
-            location: "body".into(),
-            required: is_needed(name),
-            kind: kind(field),
-            description: field_words(field),
-        })
-        .collect()
-}
-
-/// What a field means, with its limits and its default.
-fn field_words(field: &Value) -> String {
-    let mut parts = vec![words(&field["description"])];
-    if let (Some(least), Some(most)) = (field["minimum"].as_i64(), field["maximum"].as_i64()) {
-        parts.push(format!("{least}…{most}"));
-    }
-    if let Some(default) = field.get("default") {
-        parts.push(format!("default {default}"));
-    }
-    parts.retain(|part| !part.is_empty());
-    parts.join("; ")
-}
-
-/// What a parameter may be.
-fn kind(schema: &Value) -> String {
-    let kind = &schema["type"];
-    let Some(kinds) = kind.as_array() else { return words(kind) };
-    kinds.iter().map(words).filter(|kind| kind != "null").collect()
 }

@@ -86,8 +86,6 @@ async fn the_room_before_joining_has_no_barrier() {
     no_barrier_when(&page, "This sale has ended", "a closed sale").await;
     page.go("/s/nowhere").await;
     no_barrier_when(&page, "There is nothing here", "a problem").await;
-    page.go("/docs").await;
-    no_barrier(&page, "the reference").await;
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ pub(crate) mod pictures;
 pub(crate) mod plain;
 pub(crate) mod policy;
 pub(crate) mod promise;
+mod reference;
 pub(crate) mod room;
 pub(crate) mod told;
 pub(crate) mod verdict;

@@ -320,53 +320,12 @@ pub struct ProblemPage {
     pub for_engineers: Option<String>,
 }
 
-/// A parameter of an operation; a field of the body has the location `body`.
-pub struct Param {
-    pub name: String,
-    pub location: String,
-    pub required: bool,
-    pub kind: String,
-    pub description: String,
-}
-
-/// One possible answer of an operation.
-pub struct Answer {
-    pub status: String,
-    pub description: String,
-}
-
-/// One call of the API.
-pub struct Operation {
-    pub method: String,
-    pub path: String,
-    pub summary: String,
-    /// Paragraphs are set apart by an empty line; `code` by backticks.
-    pub description: String,
-    pub params: Vec<Param>,
-    pub responses: Vec<Answer>,
-}
-
-impl Operation {
-    fn anchor(&self) -> String {
-        let words =
-            self.path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-        words.fold(self.method.to_lowercase(), |anchor, word| anchor + "-" + word)
-    }
-}
-
-/// Calls that belong together: one tag of the OpenAPI document.
-pub struct OperationGroup {
-    pub name: String,
-    pub operations: Vec<Operation>,
-}
-
 /// `GET /docs`: the API reference.
 #[derive(Template)]
 #[template(path = "docs.html")]
 pub struct DocsPage {
     pub nonce: String,
-    pub title: String,
-    pub version: String,
-    pub description: String,
-    pub groups: Vec<OperationGroup>,
+    /// Where the files of Swagger UI are.
+    pub script: String,
+    pub style: String,
 }

@@ -400,16 +400,6 @@ fn the_console_tells_what_was_mended_and_what_the_self_check_found() {
 }
 
 #[test]
-fn the_reference_names_each_call_and_its_answers() {
-    let html = docs().render().unwrap();
-    assert!(html.contains("href=\"#post-api-v1-sales-sale-tickets\""));
-    assert!(html.contains("id=\"post-api-v1-sales-sale-tickets\""));
-    assert!(
-        html.contains("<dt>409</dt><dd><code>sale-closed</code> or <code>sold-out</code>.</dd>")
-    );
-}
-
-#[test]
 fn no_wait_is_told_while_nobody_can_be_let_in() {
     let tells = |more: Value| {
         let mut state = waiting(json!({"eta_seconds": {"low": 60, "high": 120}}));
