@@ -2,7 +2,7 @@
 # Steps follow one another: they share the build directory, so side by side they would only wait.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help run test drill cases mistakes hostile websocket deny fuzz fuzz-api recovery race bench counts setup check prepare screenshots stampede fmt clean needs-cargo
+.PHONY: help run test drill cases mistakes hostile websocket deny fuzz fuzz-api recovery race bench counts setup check prepare openapi clients screenshots stampede fmt clean needs-cargo
 
 # Where rustup puts cargo, also before a new login has found it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -36,6 +36,7 @@ test: needs-cargo ## everything that the CI checks, from formatting to tests in 
 	cargo run -q -p ropeline-drill -- cases --after redis-empty
 	@# Always the same seeds, so that a red run can be repeated.
 	cargo run -q -p ropeline-drill -- run --seed 10 --seed 14 --seed 21 --seconds 60
+	scripts/clients
 	RUSTDOCFLAGS=-Dwarnings cargo doc --no-deps
 
 drill: needs-cargo ## break everything while a crowd shops, and check; options: ARGS="--seed 7 --seconds 600"
@@ -56,6 +57,13 @@ check: needs-cargo ## formatting, dependencies and lints, in seconds
 prepare: needs-cargo ## refresh .sqlx after a query or a migration was changed
 	@scripts/setup
 	scripts/queries
+
+openapi: needs-cargo ## refresh openapi.json after a call or a schema was changed
+	cargo run -q -- openapi > target/openapi.json
+	mv target/openapi.json openapi.json
+
+clients: needs-cargo ## generate a TypeScript and a Python client from openapi.json, and let each run a sale
+	scripts/clients
 
 screenshots: needs-cargo ## photograph every page; renews docs/images
 	scripts/screenshots
