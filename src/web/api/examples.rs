@@ -34,8 +34,10 @@ pub fn add(document: &mut Value) {
         if let Some(body) = call.pointer_mut("/requestBody/content/application~1json") {
             body["example"] = of_schema(&examples, body);
         }
-        for (status, answer) in call["responses"].as_object_mut().into_iter().flatten() {
-            for (kind, media) in answer["content"].as_object_mut().into_iter().flatten() {
+        let answers = call.get_mut("responses").and_then(Value::as_object_mut);
+        for (status, answer) in answers.into_iter().flatten() {
+            let kinds = answer.get_mut("content").and_then(Value::as_object_mut);
+            for (kind, media) in kinds.into_iter().flatten() {
                 if kind == "application/problem+json" {
                     media["examples"] = of_codes(method, status, &text);
                 } else if status.as_str() < "400" {

@@ -353,6 +353,8 @@ pub async fn notice(
 }
 
 /// Remove a shopper from the line
+///
+/// A ticket that holds a unit stays: 409 `already-admitted`.
 #[utoipa::path(delete, path = "/api/v1/admin/sales/{sale}/tickets/{ticket}", tag = "operator",
     security(("api_key" = [])), params(("sale" = String, Path), ("ticket" = String, Path)),
     responses((status = 204, description = "Out of line; repeated, the same"),

@@ -195,6 +195,8 @@ pub async fn claimed(
 }
 
 /// Leave the queue
+///
+/// A ticket that holds a unit cannot leave: 409 `already-admitted`. Release its hold instead.
 #[utoipa::path(delete, path = "/api/v1/sales/{sale}/tickets/{ticket}", tag = "shopper",
     params(("sale" = String, Path), ("ticket" = String, Path)), security(("credential" = [])),
     responses((status = 204, description = "Out of line; repeated, the same"),
