@@ -289,7 +289,7 @@ async fn a_long_history_is_thinned_and_can_be_asked_for_in_part() {
 async fn the_charts_script_is_kept_for_ever_under_the_name_of_its_content() {
     let shop = Shop::open().await;
     let script = include_str!("../../../templates/vendor/uplot/uPlot.iife.min.js");
-    let path = ropeline::web::server::assets::uplot_path();
+    let path = ropeline::web::server::assets::UPLOT.path();
     let answer = shop.get(&path).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, script));
     assert_eq!(answer.header("cache-control"), "public, max-age=31536000, immutable");
