@@ -125,7 +125,7 @@ const SHORT_SPAWNS: &[(&str, usize, &str)] = &[
     ("src/engine/checkout/settle.rs", 1, "one confirm or release"),
     ("src/engine/checkout/batch.rs", 4, "one group of confirms, and one confirm"),
     (
-        "src/engine/line/line_mirror.rs",
+        "src/engine/loops/tick.rs",
         1,
         "one survey of one line; its guard frees the line even after a panic",
     ),
@@ -342,8 +342,9 @@ fn nothing_is_left_for_later() {
     {
         all.extend(files(dir, extension));
     }
-    for file in all {
-        let text = fs::read_to_string(&file).unwrap().to_lowercase();
+    let is_ours = |file: &&PathBuf| !file.to_string_lossy().contains("/vendor/");
+    for file in all.iter().filter(is_ours) {
+        let text = fs::read_to_string(file).unwrap().to_lowercase();
         for word in ["to\u{64}o", "fix\u{6d}e", "unimpl\u{65}mented!"] {
             assert!(!text.contains(word), "{}: {word}", file.display());
         }

@@ -139,7 +139,7 @@ fn pages_use_every_message_and_no_other() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut pages, mut code) = (String::new(), String::new());
     sources(&root.join("templates"), ".html", &mut pages);
-    sources(&root.join("src/http"), ".rs", &mut code);
+    sources(&root.join("src/web"), ".rs", &mut code);
     let known = messages(&LANGUAGES[0]);
     for id in known.keys() {
         let quoted = format!("\"{id}\"");

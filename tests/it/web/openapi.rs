@@ -271,9 +271,12 @@ async fn the_document_is_whole() {
     }
 }
 
-/// A key of OpenAPI that is null is no key of OpenAPI.
+/// A key of OpenAPI that is null is no key of OpenAPI. An example may have one: its keys are the call's.
 fn no_null(name: &str, value: &Value) {
     for (key, inner) in value.as_object().into_iter().flatten() {
+        if key == "example" || key == "examples" {
+            continue;
+        }
         assert!(!inner.is_null(), "{name}: {key} is null");
         no_null(name, inner);
     }

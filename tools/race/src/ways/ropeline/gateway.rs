@@ -106,7 +106,7 @@ async fn open_sale(gate: &Arc<Gate>, stock: u32) -> Result<Arc<Line>> {
 }
 
 /// All steps of a purchase, before the crowd comes.
-async fn buy_early(gate: &Arc<Gate>, line: &Line) -> Result<()> {
+async fn buy_early(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<()> {
     let ticket = Ticket::new();
     let seq = join::join(gate, line, ticket).await?.seq;
     let hold = admitted(gate, line, Claim { sale: line.id, ticket, seq, generation: 0 }).await?;
