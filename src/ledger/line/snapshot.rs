@@ -103,9 +103,9 @@ impl Ledger {
         // The stock is read again, by the statement that reads the counters: units that are added and held between
         // two statements would be held and not there. The cost does not depend on how many holds there are.
         // The inner SELECT hides the array from the planner: seeing one sale and not ten, it would plan this anew each time,
-        // which takes longer than to run it.
+        // which takes longer than to run it. OFFSET keeps it from reading every sale that there ever was for those few.
         let counts = sqlx::query!(
-            r#"SELECT s.id, s.stock,
+            r#"SELECT s.id AS "id!", s.stock AS "stock!",
                       ARRAY[t.joined, t.waiting, t.admitted, t.gone, t.held, t.sold, t.returned, t.sold_ms,
                             t.returned_ms, t.orders, t.withdrawn] AS "counts!",
                       later((SELECT hold_end(h.state, h.admitted_at, h.expires_at, h.due_at) FROM holds h
@@ -116,7 +116,9 @@ impl Ledger {
                             ORDER BY epoch) AS "doubtful_first!",
                       ARRAY(SELECT last FROM doubtful_numbers d WHERE d.sale_id = s.id
                             ORDER BY epoch) AS "doubtful_last!"
-               FROM UNNEST((SELECT $1::uuid[])) AS asked (id) JOIN sales s ON s.id = asked.id,
+               FROM UNNEST((SELECT $1::uuid[])) AS asked (id),
+                    LATERAL (SELECT id, stock, expiry_grace_seconds FROM sales
+                             WHERE id = asked.id OFFSET 0) s,
                     LATERAL sale_totals(s.id) t"#,
             &ids,
         )
