@@ -34,14 +34,16 @@ pub(super) async fn a_missing_token_is_offered_again(world: &mut World) -> Resul
 }
 
 pub(super) async fn an_outage_is_credited(world: &mut World) -> Result<()> {
-    let (shop, sale, look) = sale(world, 1, json!({ "checkout_window_seconds": 4 })).await?;
+    let (shop, sale, look) = sale(world, 1, json!({ "checkout_window_seconds": 8 })).await?;
     let first = joins(&shop, &sale).await?;
     let hold = admitted(&shop, &first).await?;
     look.sql.close().await;
     world.stores.freeze_postgres().await?;
-    sleep(Duration::from_secs(8)).await;
+    sleep(Duration::from_secs(10)).await;
     world.stores.thaw_postgres().await?;
     until("postgres is back", PATIENCE, async || Ok(shop.is_ready().await)).await?;
+    // A confirm before the next sweep succeeds with and without the credit.
+    sleep(Duration::from_secs(2)).await;
     // Unknown answers are repeated with the same key, as they say.
     let mut said = shop.confirm(&first, &hold, "a key").await;
     for _ in 0..20 {
