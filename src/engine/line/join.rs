@@ -40,8 +40,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const MOST_DEFERRED: usize = 200_000;
 /// Between two attempts to write a deferred group.
 const DEFERRED_RETRY: Duration = Duration::from_millis(500);
-/// Attempts to place a group while Redis is being rebuilt.
-const PLACE_ATTEMPTS: usize = 3;
+/// Attempts to place a group while Redis is being loaded or rebuilt, and the pause before the second one; each
+/// further pause is longer by as much. A new sale is loaded in a fraction of it.
+const PLACE_ATTEMPTS: u32 = 5;
+const PLACE_PAUSE: Duration = Duration::from_millis(50);
 
 /// Why a group is not placed while its line is rebuilt; Redis answers.
 const REBUILT: &str = "the line is being rebuilt";
@@ -159,6 +161,7 @@ async fn place(
     let mut is_numbered = Some(is_numbered);
     let tickets: Vec<Ticket> = group.iter().map(|arrival| arrival.ticket).collect();
     for attempt in 1..=PLACE_ATTEMPTS {
+        sleep(PLACE_PAUSE * (attempt - 1)).await;
         let got = match numbers(gate, line, &tickets).await {
             Ok(Some(got)) => got,
             Ok(None) => {
