@@ -97,6 +97,7 @@ async fn nothing_between_the_line_and_the_receipt_has_a_barrier() {
     let page = Page::at(&shop, &room(&sale)).await;
     let before: Vec<_> = futures_util::future::join_all((0..12).map(|_| sale.join())).await;
     page.press("Join the line").await;
+    page.shows("Leave the line").await; // It joined before the next one.
     sale.join().await;
     first.confirm(&held).await;
     for shopper in &before[..11] {
