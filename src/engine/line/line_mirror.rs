@@ -17,6 +17,7 @@ use crate::engine::line::arrivals::Arrivals;
 use crate::engine::line::line_view;
 use crate::engine::line::line_view::View;
 use crate::engine::line::loss::Loss;
+use crate::engine::line::returning::Returning;
 use crate::engine::{FlowError, Gate};
 use crate::ledger::SaleSnapshot;
 use crate::model::line::pace::{Flowing, Pace, Reason};
@@ -31,6 +32,8 @@ const MOST_ROUNDS: usize = 50;
 const MOST_JOINS: u64 = 1 << 20;
 /// What is missing where Redis has a sale in the layout of a later version: this gateway cannot serve it.
 pub(crate) const OTHER_LAYOUT: &str = "the line in this version's layout";
+/// Below every epoch: a sale that was never loaded has epoch 0.
+const NO_EPOCH: i32 = -1;
 /// How far back the rates look that an operator sees.
 const RATES_OVER: Duration = Duration::from_secs(10);
 /// One sample of the pace in so long.
@@ -68,6 +71,8 @@ pub struct Line {
     view: watch::Sender<Arc<View>>,
     mirror: Mutex<Mirror>,
     pub(crate) arrivals: Arrivals,
+    /// Tickets that Redis did not take back yet.
+    pub(crate) returning: Returning,
     /// This gateway is rebuilding it, or rests after a rebuild that failed.
     pub(crate) rebuilding: AtomicBool,
     /// The highest number of all epochs that Redis was seen to have handed out.
@@ -124,9 +129,10 @@ pub(crate) fn follow(gate: &Arc<Gate>, id: SaleId, snapshot: SaleSnapshot) -> Ar
         view,
         mirror: Mutex::default(),
         arrivals: Arrivals::default(),
+        returning: Returning::default(),
         rebuilding: AtomicBool::new(false),
         highest: AtomicI64::new(0),
-        went_back: AtomicI32::new(0),
+        went_back: AtomicI32::new(NO_EPOCH),
         looking: Mutex::default(),
         surveying: AtomicBool::new(false),
         answered: AtomicBool::new(gate.health.live.load(Ordering::Relaxed)),

@@ -33,6 +33,8 @@ const TELL_WITHIN: Duration = Duration::from_secs(3);
 /// How long a withdrawal waits for what Redis offers; without it the unit numbers are read from the top.
 const OFFERED_WITHIN: Duration = Duration::from_secs(1);
 
+/// How soon the end of a loading by another task is looked for.
+const LOAD_RETRY: Duration = Duration::from_millis(20);
 /// How often and how soon the auditor is asked to look when Redis did not hear of a change.
 const TELL_ATTEMPTS: usize = 20;
 const TELL_RETRY: Duration = Duration::from_millis(500);
@@ -350,6 +352,17 @@ fn slug_taken(error: LedgerError) -> FlowError {
     }
 }
 
+/// Loads a new sale. The watch of any gateway may have begun that already; then its end is waited for, so that the sale
+/// takes joins when its operator is answered.
+async fn load(gate: &Arc<Gate>, line: &Arc<Line>) -> Result<(), FlowError> {
+    loop {
+        match rebuild::recover(gate, line, 0, Loss::New).await {
+            Err(FlowError::Busy(_)) => sleep(LOAD_RETRY).await,
+            done => return done,
+        }
+    }
+}
+
 /// Brings this gateway and Redis up to date with what was just committed, as far as Redis answers.
 async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withdrawn: &[i32]) {
     let told = async {
@@ -361,7 +374,7 @@ async fn tell_redis(gate: &Arc<Gate>, before: Option<&Sale>, after: &Sale, withd
             None => line_mirror::follow(gate, after.id, gate.snapshot(after.id).await?),
         };
         if after.epoch == 0 {
-            rebuild::recover(gate, &line, 0, Loss::New).await?;
+            load(gate, &line).await?;
         }
         let epoch = line.view().snapshot.sale.epoch;
         let first = before.map_or(0, |sale| sale.stock);
