@@ -127,7 +127,9 @@ async fn audit_all(gate: Arc<Gate>) {
         let waiting: u64 = gate.all_lines().iter().map(|line| line.view().waiting()).sum();
         let rest = Duration::from_secs(waiting / AUDITED_EACH_SECOND);
         sleep(jittered(faults::sooner(AUDIT_EVERY).max(rest))).await;
-        for line in gate.all_lines() {
+        let lines = gate.all_lines();
+        compared.keep(&lines);
+        for line in lines {
             match timeout(AUDIT_WITHIN, audit::look(&gate, &line, &mut compared)).await {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => {

@@ -220,6 +220,12 @@ const BEFORE_FRONT: i64 = 10_000;
 pub struct Compared(HashMap<SaleId, (Instant, Seq)>);
 
 impl Compared {
+    /// Forgets all sales but these.
+    pub fn keep(&mut self, lines: &[Arc<Line>]) {
+        let kept: HashSet<SaleId> = lines.iter().map(|line| line.id).collect();
+        self.0.retain(|id, _| kept.contains(id));
+    }
+
     /// Where the line began, unless everything is to be compared again.
     fn front(&self, snapshot: &SaleSnapshot) -> Option<Seq> {
         let many = i64::from(snapshot.sale.stock).saturating_add(snapshot.counts.joined);
