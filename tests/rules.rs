@@ -114,7 +114,8 @@ fn what_the_runbook_says_is_in_the_log_is_written_there() {
 const SHORT_SPAWNS: &[(&str, usize, &str)] = &[
     ("src/dev/demo/mod.rs", 1, "simulated shoppers"),
     ("src/dev/mod.rs", 1, "the gateway itself, whose end is waited for"),
-    ("src/engine/line/join.rs", 4, "one group of joins, its journal, what is left to write of it"),
+    ("src/engine/line/join.rs", 3, "one group of joins, its journal, what is left to write of it"),
+    ("src/engine/line/returning.rs", 1, "tickets of one line, until Redis takes them"),
     ("src/engine/mistakes.rs", 2, "the drill's own, not compiled otherwise"),
     (
         "src/engine/steering/operate.rs",

@@ -4,7 +4,6 @@
 //! with one script call and one journal commit for all. When Postgres is slow the signed credential is
 //! the receipt, and the journal is written as soon as it can be.
 
-use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,12 +11,12 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
-use uuid::Uuid;
 
 use crate::engine::line::arrivals::{Arrival, Place, Refused};
 use crate::engine::line::line_mirror;
 use crate::engine::line::line_mirror::{Line, Seen};
 use crate::engine::line::loss::Loss;
+use crate::engine::line::returning;
 use crate::engine::repair::rebuild;
 use crate::engine::{FlowError, Gate, Refusal};
 use crate::faults::{Point, point};
@@ -462,46 +461,9 @@ async fn settle_strays(
                 .map(|(ticket, seq)| Waiter { ticket: *ticket, seq: *seq }),
         );
     }
-    if restore(gate, line, epoch, &back).await.is_err() {
-        restore_soon(gate, line, back);
+    if returning::restore(gate, line, epoch, &back).await.is_err() {
+        returning::restore_soon(gate, line, back);
     }
-}
-
-/// Puts tickets of the journal into the line as soon as Redis takes them: it may be away, or a rebuild may be under way
-/// that read the journal before these were in it. Everyone behind them is shown a place meanwhile that will rise, and
-/// the next audit may be a long time coming. Harmless for whoever is in line already.
-pub(super) fn restore_soon(gate: &Arc<Gate>, line: &Arc<Line>, mut back: Vec<Waiter>) {
-    let (gate, line) = (gate.clone(), line.clone());
-    tokio::spawn(async move {
-        while !gate.draining.is_cancelled() {
-            sleep(DEFERRED_RETRY).await;
-            match restore_again(&gate, &line, &mut back).await {
-                Ok(()) => return,
-                Err(error) => error.log(line.id, "tickets not in line yet"),
-            }
-        }
-    });
-}
-
-/// Whoever left or was admitted meanwhile stays out of the line.
-async fn restore_again(gate: &Gate, line: &Line, back: &mut Vec<Waiter>) -> Result<(), FlowError> {
-    let sale = line.view().snapshot.sale.clone();
-    if sale.state == SaleState::Closed {
-        return Ok(());
-    }
-    let tickets: Vec<Uuid> = back.iter().map(|waiter| waiter.ticket.0).collect();
-    let mut tx = gate.ledger.begin_line().await?;
-    let waiting: HashSet<Ticket> = tx.still_waiting(line.id, &tickets).await?.into_iter().collect();
-    tx.rollback().await?;
-    back.retain(|waiter| waiting.contains(&waiter.ticket));
-    Ok(restore(gate, line, sale.epoch, back).await?)
-}
-
-async fn restore(gate: &Gate, line: &Line, epoch: i32, back: &[Waiter]) -> Result<(), LiveError> {
-    for page in back.chunks(crate::redis::PAGE) {
-        gate.live.restore(line.id, epoch, page).await?;
-    }
-    Ok(())
 }
 
 /// Takes tickets out of line, until Redis does not answer; the auditor finds the rest.

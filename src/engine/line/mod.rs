@@ -7,5 +7,6 @@ pub mod line_mirror;
 pub mod line_view;
 pub(crate) mod loss;
 pub mod moves;
+pub(crate) mod returning;
 pub mod ticket_state;
 pub mod ticket_stream;

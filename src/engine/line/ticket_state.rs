@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::engine::line::line_view;
 use crate::engine::line::line_view::View;
-use crate::engine::line::{join, line_mirror};
+use crate::engine::line::{join, line_mirror, returning};
 use crate::engine::{FlowError, Gate, Refusal};
 use crate::ledger::{Fate, SaleSnapshot, TicketFacts, Writing};
 use crate::model::line::outlook;
@@ -317,7 +317,7 @@ async fn adopt(gate: &Arc<Gate>, view: &View, claim: Claim) -> Result<Seq, FlowE
             tracing::warn!(sale.id = %claim.sale, error = format!("{error:#}"), "not in line yet");
             // It is in the journal now; without a line here the auditor of another gateway puts it in line.
             if let Some(line) = gate.line_of(claim.sale) {
-                join::restore_soon(gate, &line, vec![waiter]);
+                returning::restore_soon(gate, &line, vec![waiter]);
             }
         }
     }
